@@ -1,0 +1,105 @@
+import { promisifyRequest } from 'idb-keyval';
+import { asCotableError, CotableError } from '../src/errors.ts';
+import type { ClientDatabase, ClientStorage, StorageKey } from '../src/ports/client-storage.ts';
+import { createConnection, type Connection } from './indexeddb-connection.ts';
+
+export interface IndexedDbOptions {
+  /** Databases are named `prefix/name`. Default: `cotable`. */
+  readonly prefix?: string;
+  /** How long another tab may keep the database from opening before that is `storage.blocked`. Default: 10 s. */
+  readonly openTimeoutMs?: number;
+}
+
+/**
+ * Client storage in the browser's IndexedDB. Writes are atomic and in order; they are handed to the disk without waiting
+ * for it to have finished (`durability: 'relaxed'`), so that a power cut may lose the last of them, a killed tab none.
+ *
+ * `open` rejects with `storage.notDurable` where the browser has no IndexedDB or does not let this page use it, and with
+ * `storage.blocked` when another tab holds the database up. Deleting a database (`indexedDB.deleteDatabase`) is never
+ * blocked by this side: its opens then reject with `storage.closed` for good. No space left is `storage.quota`; all else
+ * that goes wrong is `storage.unavailable` with the browser's own words as `reason`, and may be tried again.
+ */
+export function indexedDb(options: IndexedDbOptions = {}): ClientStorage {
+  const { prefix = 'cotable', openTimeoutMs = 10_000 } = options;
+  return {
+    async open(name) {
+      const factory = globalIndexedDb();
+      if (!factory) throw new CotableError('storage.notDurable', {});
+      const connection = createConnection(factory, `${prefix}/${name}`, openTimeoutMs);
+      await connection.ready().catch((error: unknown) => {
+        throw isForbidden(error) ? new CotableError('storage.notDurable', {}, { cause: error }) : storageError(error);
+      });
+      return databaseOver(connection);
+    },
+  };
+}
+
+function databaseOver(connection: Connection): ClientDatabase {
+  return {
+    durable: true,
+    async range(prefix) {
+      try {
+        const range = rangeOf(prefix);
+        const [keys, values] = await connection.use('readonly', (store) =>
+          Promise.all([promisifyRequest(store.getAllKeys(range)), promisifyRequest<unknown[]>(store.getAll(range))]),
+        );
+        return keys.map((key, index) => [key as StorageKey, values[index]] as const);
+      } catch (error) {
+        throw storageError(error);
+      }
+    },
+    async write(batch) {
+      try {
+        // Copied here and not by `put`: that runs after this call when the database has to be opened first.
+        const puts = (batch.put ?? []).map(([key, value]) => ({ key: [...key], value: structuredClone(value) }));
+        const deletes = (batch.delete ?? []).map((key) => [...key]);
+        const ranges = (batch.deletePrefix ?? []).map(rangeOf);
+        await connection.use('readwrite', (store) => {
+          for (const key of deletes) store.delete(key);
+          for (const range of ranges) store.delete(range);
+          for (const { key, value } of puts) store.put(value, key);
+          return committed(store.transaction);
+        });
+      } catch (error) {
+        throw storageError(error);
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+/** All keys that begin with `prefix`: an array comes after all strings and numbers, so `[]` is past every next part. */
+function rangeOf(prefix: StorageKey): IDBKeyRange {
+  return IDBKeyRange.bound([...prefix], [...prefix, []]);
+}
+
+/** `promisifyRequest` rejects when the first request fails, at which time the transaction does not know its error yet. */
+function committed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error ?? new Error('The transaction was aborted'));
+  });
+}
+
+function storageError(error: unknown): CotableError {
+  if (nameOf(error) === 'QuotaExceededError') return new CotableError('storage.quota', {}, { cause: error });
+  return asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }));
+}
+
+/** Blocked cookies, sandboxed frames and some private modes say so only when a database is opened. */
+function isForbidden(error: unknown): boolean {
+  return ['SecurityError', 'InvalidStateError'].includes(nameOf(error));
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : '';
+}
+
+function globalIndexedDb(): IDBFactory | undefined {
+  try {
+    return globalThis.indexedDB;
+  } catch (error) {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,2 @@
+export { memoryClientStorage } from './client-storage.ts';
+export { memoryRelayDisk, memoryRelayStorage } from './relay-storage.ts';

@@ -1,0 +1,3 @@
+export { StoreProvider, useStore } from './store-provider.ts';
+export { useQuery } from './use-query.ts';
+export { useStatus } from './use-status.ts';

@@ -1,0 +1,167 @@
+import { CotableError } from '../../src/errors.ts';
+import type { LogEntry, Outcome, Refusal } from '../../src/ports/relay-storage.ts';
+import { fromText, toText } from './database.ts';
+import type { Connection } from './driver.ts';
+import type { Arguments, Method, Result } from './messages.ts';
+
+/** The calls of the port as they run inside a transaction of somebody else's. */
+export type Calls = { readonly [M in Method]: (...args: Arguments<M>) => Result<M> };
+
+interface RoomRow {
+  readonly id: number;
+  readonly lineage: number;
+  readonly epoch: number;
+  readonly head: number;
+}
+interface WriterRow {
+  readonly owner: string;
+  readonly last: number;
+  readonly fenced: number;
+}
+interface RunRow {
+  readonly id: string;
+  readonly name: string;
+  readonly input: string;
+  readonly userId: string;
+  readonly queuedAt: number;
+}
+
+export function createCalls(connection: Connection): Calls {
+  const sql = prepareAll(connection);
+
+  function findRoom(room: string): RoomRow | undefined {
+    return sql.findRoom.all(toText(room))[0];
+  }
+
+  /** For calls that write into a room. */
+  function roomOf(room: string): RoomRow {
+    const found = findRoom(room);
+    if (found === undefined) throw conflict();
+    return found;
+  }
+
+  return {
+    openRoom(room, birth) {
+      sql.addRoom.run(toText(room), birth.lineage, birth.epoch);
+      const { id, lineage, epoch, head } = roomOf(room);
+      return { lineage, epoch, head, snapshot: sql.findSnapshot.all(id)[0] };
+    },
+
+    accept(room, position, group) {
+      const { id, epoch, head } = roomOf(room);
+      if (epoch !== position.epoch || head !== position.after) throw conflict();
+      const touched = new Map<number, { readonly owner: string; last: number }>();
+      let seq = position.after;
+      for (const { entry, mark, writer, runs } of group) {
+        if (entry.seq !== ++seq) throw conflict();
+        let state = touched.get(writer.writer);
+        if (state === undefined) {
+          const known = sql.findWriter.all(id, writer.writer)[0];
+          if (known !== undefined && known.fenced !== 0) throw conflict();
+          state = known === undefined ? { owner: writer.owner, last: 0 } : { owner: fromText(known.owner), last: known.last };
+          touched.set(writer.writer, state);
+        }
+        if (state.owner !== writer.owner || state.last + 1 !== writer.number) throw conflict();
+        state.last = writer.number;
+        if (sql.addMark.run(id, mark.replica, mark.counter, seq, null) === 0) throw conflict();
+        sql.addEntry.run(id, seq, entry.bytes);
+        for (const run of runs) {
+          const added = sql.addRun.run(id, toText(run.id), toText(run.name), toText(run.input), toText(run.userId), run.queuedAt);
+          if (added === 0) throw conflict();
+        }
+      }
+      for (const [writer, { owner, last }] of touched) sql.putWriter.run(id, writer, toText(owner), last);
+      sql.setHead.run(seq, id);
+    },
+
+    entries(room, after, limit) {
+      const found = findRoom(room);
+      if (found === undefined || !(limit >= 1)) return [];
+      return sql.entries.all(found.id, after, Math.min(Math.floor(limit), Number.MAX_SAFE_INTEGER));
+    },
+
+    outcomes(room, keys) {
+      const found = findRoom(room);
+      return keys.map((key): Outcome | undefined => {
+        const mark = found && sql.findMark.all(found.id, key.replica, key.counter)[0];
+        if (mark === undefined) return undefined;
+        return mark.refusal === null ? { seq: mark.seq } : { refused: JSON.parse(mark.refusal) as Refusal };
+      });
+    },
+
+    lastCounters(room, replicas) {
+      const found = findRoom(room);
+      return replicas.map((replica) => (found && sql.lastMark.all(found.id, replica)[0]?.last) ?? 0);
+    },
+
+    refuse(room, refusals) {
+      const { id } = roomOf(room);
+      for (const { mark, refusal } of refusals) sql.addMark.run(id, mark.replica, mark.counter, null, JSON.stringify(refusal));
+    },
+
+    writers(room, writers) {
+      const found = findRoom(room);
+      return writers.map((writer) => {
+        const known = found && sql.findWriter.all(found.id, writer)[0];
+        return known && { writer, owner: fromText(known.owner), last: known.last, fenced: known.fenced !== 0 };
+      });
+    },
+
+    fence(room, owner, writers) {
+      const { id } = roomOf(room);
+      for (const writer of writers) sql.fence.run(id, writer, toText(owner));
+    },
+
+    saveSnapshot(room, snapshot) {
+      sql.putSnapshot.run(roomOf(room).id, snapshot.seq, snapshot.bytes);
+    },
+
+    queuedRuns(room) {
+      const found = findRoom(room);
+      if (found === undefined) return [];
+      return sql.runs.all(found.id).map(({ id, name, input, userId, queuedAt }) => {
+        return { id: fromText(id), name: fromText(name), input: fromText(input), userId: fromText(userId), queuedAt };
+      });
+    },
+  };
+}
+
+/** Prepared once for the life of the connection. */
+function prepareAll(connection: Connection) {
+  return {
+    addRoom: connection.prepare('INSERT INTO rooms (name, lineage, epoch, head) VALUES (?, ?, ?, 0) ON CONFLICT (name) DO NOTHING'),
+    findRoom: connection.prepare<RoomRow>('SELECT id, lineage, epoch, head FROM rooms WHERE name = ?'),
+    setHead: connection.prepare('UPDATE rooms SET head = ? WHERE id = ?'),
+    addEntry: connection.prepare('INSERT INTO log (room, seq, bytes) VALUES (?, ?, ?)'),
+    entries: connection.prepare<LogEntry>('SELECT seq, bytes FROM log WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?'),
+    addMark: connection.prepare(
+      'INSERT INTO marks (room, replica, counter, seq, refusal) VALUES (?, ?, ?, ?, ?) ON CONFLICT (room, replica, counter) DO NOTHING',
+    ),
+    findMark: connection.prepare<{ readonly seq: number; readonly refusal: string | null }>(
+      'SELECT seq, refusal FROM marks WHERE room = ? AND replica = ? AND counter = ?',
+    ),
+    lastMark: connection.prepare<{ readonly last: number | null }>('SELECT max(counter) AS last FROM marks WHERE room = ? AND replica = ?'),
+    findWriter: connection.prepare<WriterRow>('SELECT owner, last, fenced FROM writers WHERE room = ? AND writer = ?'),
+    putWriter: connection.prepare(
+      `INSERT INTO writers (room, writer, owner, last, fenced) VALUES (?, ?, ?, ?, 0)
+       ON CONFLICT (room, writer) DO UPDATE SET last = excluded.last`,
+    ),
+    fence: connection.prepare(
+      `INSERT INTO writers (room, writer, owner, last, fenced) VALUES (?, ?, ?, 0, 1)
+       ON CONFLICT (room, writer) DO UPDATE SET fenced = 1 WHERE owner = excluded.owner`,
+    ),
+    addRun: connection.prepare(
+      'INSERT INTO runs (room, id, name, input, userId, queuedAt) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (room, id) DO NOTHING',
+    ),
+    runs: connection.prepare<RunRow>('SELECT id, name, input, userId, queuedAt FROM runs WHERE room = ? ORDER BY queuedAt, position'),
+    findSnapshot: connection.prepare<LogEntry>('SELECT seq, bytes FROM snapshots WHERE room = ?'),
+    putSnapshot: connection.prepare(
+      `INSERT INTO snapshots (room, seq, bytes) VALUES (?, ?, ?)
+       ON CONFLICT (room) DO UPDATE SET seq = excluded.seq, bytes = excluded.bytes WHERE excluded.seq > seq`,
+    ),
+  };
+}
+
+function conflict(): CotableError {
+  return new CotableError('storage.conflict', {});
+}

@@ -1,0 +1,69 @@
+import { type Calls, createCalls } from './calls.ts';
+import type { Connection } from './driver.ts';
+import type { Answer, Method, Request } from './messages.ts';
+import { storageError, toPostedError } from './storage-error.ts';
+
+const READS: ReadonlySet<Method> = new Set<Method>(['entries', 'outcomes', 'writers', 'queuedRuns']);
+
+/**
+ * Runs requests in their order inside one transaction and answers each after its commit. A request that fails is undone
+ * alone. When the transaction itself fails, all of them fail, reads too: they may have seen what was not kept.
+ */
+export type Group = (requests: readonly Request[]) => readonly Answer[];
+
+export function createGroup(connection: Connection, file: string): Group {
+  const calls = createCalls(connection);
+  const savepoint = connection.prepare('SAVEPOINT request');
+  const undo = connection.prepare('ROLLBACK TO request');
+  const release = connection.prepare('RELEASE request');
+
+  function answer(request: Request): Answer {
+    const isRead = READS.has(request.method);
+    if (!isRead) savepoint.run();
+    let answered: Answer;
+    try {
+      answered = { id: request.id, value: invoke(calls, request) };
+    } catch (error) {
+      if (!isRead) undoOr(error);
+      answered = failure(request, error, file);
+    }
+    if (!isRead) release.run();
+    return answered;
+  }
+
+  /** On a full or failing disk SQLite gives up the whole transaction: then there is nothing to go back to, and the group is lost. */
+  function undoOr(error: unknown): void {
+    try {
+      undo.run();
+    } catch {
+      throw error;
+    }
+  }
+
+  return (requests) => {
+    try {
+      // Not prepared: libsql leaves a prepared BEGIN that found the file busy in progress, and no commit succeeds again.
+      connection.exec(requests.every(({ method }) => READS.has(method)) ? 'BEGIN' : 'BEGIN IMMEDIATE');
+      const answers = requests.map(answer);
+      connection.exec('COMMIT');
+      return answers;
+    } catch (error) {
+      try {
+        connection.exec('ROLLBACK');
+      } catch {
+        // Nothing to roll back: the transaction never began, or SQLite has done it.
+      }
+      return requests.map((request) => failure(request, error, file));
+    }
+  };
+}
+
+export function failure(request: Request, error: unknown, file: string): Answer {
+  return { id: request.id, error: toPostedError(storageError(error, file)) };
+}
+
+function invoke(calls: Calls, request: Request): unknown {
+  // A request's arguments are those of its method; the compiler cannot follow that through the union.
+  const call = calls[request.method] as (...args: readonly unknown[]) => unknown;
+  return call(...request.args);
+}

@@ -1,0 +1,21 @@
+import { isCotableError } from 'cotable';
+import { MAX_TEXT } from '../shared/mutators.ts';
+
+/** An error as people read it: its code, and what to do. */
+export interface Explanation {
+  readonly code: string;
+  readonly text: string;
+}
+
+/** What this app says about the codes it made up itself. */
+const OWN: Readonly<Record<string, string>> = {
+  'chat.empty': 'Write something first.',
+  'chat.tooLong': `A message has room for ${MAX_TEXT} characters.`,
+  'chat.notYours': 'Only who wrote a message may change it.',
+};
+
+export function explain(error: unknown): Explanation {
+  if (!isCotableError(error)) return { code: 'error', text: String(error) };
+  const { code, message, hint } = error;
+  return { code, text: OWN[code] ?? `${message}. ${hint}` };
+}

@@ -1,0 +1,48 @@
+import type { StoreState } from 'cotable';
+import { useStatus } from 'cotable/react';
+import { useSyncExternalStore } from 'react';
+import type { ChatProps } from './chat.tsx';
+import { ClockIcon, ReloadIcon } from './icons.tsx';
+
+const WORDS: Readonly<Record<StoreState, string>> = {
+  loading: 'Loading',
+  offline: 'Offline',
+  connecting: 'Connecting',
+  online: 'Online',
+  error: 'Error',
+  closed: 'Closed',
+};
+
+/** Who this is, how it stands with the relay, and the two things one can do to the client itself. */
+export function PaneHeader({ user, network, reload }: ChatProps) {
+  const { state, pending, reason } = useStatus();
+  const isOn = useSyncExternalStore(network.subscribe, () => network.isOn);
+  return (
+    <header className="pane-header">
+      <span className="avatar" aria-hidden="true">
+        {user.slice(0, 1)}
+      </span>
+      <div className="who">
+        <h1>{user}</h1>
+        <p className="facts">
+          <span className="state" role="status" data-state={state}>
+            {WORDS[state]}
+          </span>
+          <span className="pending-count" data-some={pending > 0}>
+            <ClockIcon />
+            {pending} pending
+          </span>
+          {reason && <code className="reason">{reason.code}</code>}
+        </p>
+      </div>
+      <label className="network">
+        Network
+        <input type="checkbox" role="switch" checked={isOn} onChange={(event) => network.set(event.target.checked)} />
+      </label>
+      <button type="button" className="reload" onClick={() => void reload()}>
+        <ReloadIcon />
+        Reload
+      </button>
+    </header>
+  );
+}

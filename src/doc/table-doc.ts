@@ -1,0 +1,104 @@
+import * as Y from 'yjs';
+import { jsonEquals } from '../util/json.ts';
+import type { CellChanges, Cell, Effect, RowCells } from './cells.ts';
+import { addCell, cellKey, splitCellKey, type EffectBuilder } from './cells.ts';
+import { foldRow } from './fold.ts';
+import { effectOfUpdate, gateUpdate, toCell, type UpdateEffect } from './update.ts';
+
+/** One table's Yjs document: makes and takes updates. What a row is worth is decided by the fold, not here. */
+export interface TableDoc {
+  /** Applies updates that were accepted, in order, as one transaction. Throws when one of them needs what is not there. */
+  apply(updates: readonly Uint8Array[]): void;
+  /** What an accepted update writes, after it was applied. */
+  effectOf(update: Uint8Array): Effect;
+  /** Checks a stranger's update (see `gateUpdate`), before it is applied. */
+  gate(writer: number, clock: number, update: Uint8Array): UpdateEffect;
+  /** Writes cells and takes cells out in one transaction. Returns the update, `undefined` when nothing had to change. */
+  write(changes: CellChanges): Uint8Array | undefined;
+  /** The cell that Yjs holds at a key. */
+  cell(key: string): Cell | undefined;
+  /** All cells, by row. Only for a document in which no edit is older than its row: one that a relay has folded. */
+  rows(): Map<string, RowCells>;
+  /** The whole document as one update. */
+  encode(): Uint8Array;
+}
+
+/** An empty document that writes as `writer`. The id must never be in use by two documents that are alive. */
+export function createTableDoc(table: string, writer: number): TableDoc {
+  const doc = new Y.Doc();
+  doc.clientID = writer;
+  const map = doc.getMap<unknown>(table);
+  let written: Uint8Array | undefined;
+  // The only listener there is: one that throws would mute the document for ever.
+  doc.on('update', (update: Uint8Array) => {
+    written = update;
+  });
+
+  function cell(key: string): Cell | undefined {
+    const value = map.get(key);
+    return value === undefined ? undefined : toCell(value, splitCellKey(key).field === undefined);
+  }
+
+  return {
+    cell,
+    effectOf: (update) => effectOfUpdate(doc, table, update),
+    gate: (writerOfUpdate, clock, update) => gateUpdate(doc, table, writerOfUpdate, clock, update),
+    encode: () => Y.encodeStateAsUpdate(doc),
+
+    apply(updates) {
+      Y.transact(doc, () => {
+        for (const update of updates) Y.applyUpdate(doc, update);
+      });
+      if (doc.store.pendingStructs || doc.store.pendingDs) throw new Error(`an update of table ${table} stands on items that are not there`);
+    },
+
+    write(changes) {
+      written = undefined;
+      Y.transact(doc, () => {
+        for (const [key, next] of changes) {
+          if (next) map.set(key, next);
+          else map.delete(key);
+        }
+      });
+      return written;
+    },
+
+    rows() {
+      const builder: EffectBuilder = new Map();
+      for (const key of map.keys()) {
+        const value = cell(key);
+        if (value) addCell(builder, key, value);
+      }
+      const rows = new Map<string, RowCells>();
+      for (const [row, writes] of builder) {
+        const cells = foldRow(undefined, writes);
+        if (cells) rows.set(row, cells);
+      }
+      return rows;
+    },
+  };
+}
+
+/**
+ * What must be written so that a document holds just what the fold of the touched rows says: later values that Yjs let
+ * lose are written again, cells of rows that are gone are taken out.
+ */
+export function repairsFor(doc: TableDoc, touched: ReadonlySet<string>, rows: ReadonlyMap<string, RowCells>, before: ReadonlyMap<string, RowCells | undefined>): CellChanges {
+  const changes = new Map<string, Cell | undefined>();
+  const keys = new Set(touched);
+  for (const [row, cells] of before) for (const field of cells?.fields.keys() ?? []) keys.add(cellKey(row, field));
+  for (const key of keys) {
+    const { row, field } = splitCellKey(key);
+    const cells = rows.get(row);
+    const wanted = field === undefined ? cells?.row : cells?.fields.get(field);
+    const standing = doc.cell(key);
+    if (wanted !== standing && !sameCell(wanted, standing)) changes.set(key, wanted);
+  }
+  return changes;
+}
+
+function sameCell(a: Cell | undefined, b: Cell | undefined): boolean {
+  if (!a || !b) return a === b;
+  // Two mutations may carry one clock, so the values count too.
+  return a[0] === b[0] && a.length === b.length && jsonEquals(a[1], b[1]);
+}

@@ -1,0 +1,177 @@
+/** What a validator (Standard Schema) found wrong: a sentence and the path inside the value. */
+export interface Issue {
+  readonly message: string;
+  readonly path: readonly (string | number)[];
+}
+
+interface CodeDefinition {
+  readonly httpStatus: number;
+  /** What happened, with `{param}` filled in. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint: string;
+}
+
+/**
+ * Every error code Cotable itself raises. Codes are stable: they are compared by programs, stored, and sent over the
+ * wire. `docs/errors/<area>.md` has a section for each.
+ */
+export const catalogue = {
+  'schema.invalid': { httpStatus: 400, message: 'The schema is not valid: {problem}', hint: 'Mend the definition that {path} names.' },
+  'schema.asyncValidator': {
+    httpStatus: 400,
+    message: 'The validator of {path} answered with a promise',
+    hint: 'Rows and inputs are validated within the call: use a validator without async refinements or transforms.',
+  },
+  'schema.tooOld': { httpStatus: 409, message: 'This app speaks schema {mine}, the relay {theirs}', hint: 'Reload the app to get its newer version.' },
+  'schema.tooNew': { httpStatus: 409, message: 'This app speaks schema {mine}, the relay only {theirs}', hint: 'Deploy the relay; the store tries again by itself.' },
+  'value.notJson': { httpStatus: 400, message: '{path} is {found}, which is not plain JSON', hint: 'Write only null, booleans, finite numbers, strings, arrays and plain objects.' },
+  'row.invalid': { httpStatus: 400, message: 'Row {key} of table {table} does not fit its schema', hint: 'See params.issues for each field.' },
+  'row.invalidKey': { httpStatus: 400, message: 'A row of table {table} cannot have this key: {problem}', hint: 'Keys are strings of 1 to 512 characters without U+001F.' },
+  'row.notFound': { httpStatus: 404, message: 'Table {table} has no row {key}', hint: 'Read the row first, or create it with set().' },
+  'mutation.invalidInput': { httpStatus: 400, message: 'The input of {name} is not valid', hint: 'See params.issues for each field.' },
+  'mutation.unknown': { httpStatus: 400, message: 'There is no mutator {name}', hint: 'Give the mutators of the schema to createStore and createRelay.' },
+  'mutation.failed': { httpStatus: 400, message: 'The mutator {name} threw: {reason}', hint: 'The error it threw is the cause.' },
+  'mutation.tooLarge': { httpStatus: 413, message: 'The mutation {name} is {bytes} bytes, more than {limit}', hint: 'Write less in one mutation.' },
+  'mutation.contested': { httpStatus: 409, message: 'What {name} read kept changing while it awaited', hint: 'Await less inside the mutator, or read later.' },
+  'clock.outOfBounds': { httpStatus: 400, message: 'The clock of a mutation runs {aheadMs} ms ahead of the relay', hint: 'The store corrects its clock at the next handshake and sends again.' },
+  'writer.fenced': { httpStatus: 409, message: 'The writer of this link may not write any more', hint: 'The store takes a new writer and replays what is pending.' },
+  'writer.gap': { httpStatus: 409, message: 'Mutation {found} came where {expected} was due', hint: 'The store sends again from what the relay has.' },
+  'room.invalidName': { httpStatus: 400, message: 'This is not a room name: {problem}', hint: 'Room names are strings of 1 to 256 characters.' },
+  'room.lineageChanged': { httpStatus: 409, message: 'The room was made anew on the relay', hint: 'The store takes the new room and replays what is pending.' },
+  'protocol.badFrame': { httpStatus: 400, message: 'A frame could not be read: {problem}', hint: 'Check that both sides run the same version and nothing on the way changes bytes.' },
+  'protocol.frameTooLarge': { httpStatus: 413, message: 'A frame of {bytes} bytes is over the limit of {limit}', hint: 'Write less in one mutation, or raise the limit on the relay.' },
+  'protocol.unsupportedVersion': { httpStatus: 426, message: 'The other side speaks protocol {theirs}, this one {mine}', hint: 'Bring app and relay to the same version of Cotable.' },
+  'protocol.timeout': { httpStatus: 408, message: 'The other side said nothing for {ms} ms', hint: 'The store connects again by itself.' },
+  'protocol.gateRefused': { httpStatus: 400, message: 'An update was refused: {rule}', hint: 'An update must be what this version of Cotable writes; see params.rule.' },
+  'auth.required': { httpStatus: 401, message: 'This relay wants to know who you are', hint: 'Give createStore a userId, or a token the relay accepts.' },
+  'limit.bytes': { httpStatus: 413, message: 'The reader is {bytes} bytes behind, more than {limit}', hint: 'The store connects again and catches up.' },
+  'storage.notDurable': { httpStatus: 500, message: 'This device does not keep data', hint: 'What was written lives until the tab closes; it is kept once the relay confirms it.' },
+  'storage.quota': { httpStatus: 507, message: 'The device has no space left for this app', hint: 'Free space; the store works on in memory.' },
+  'storage.blocked': { httpStatus: 500, message: 'Another tab keeps the database from opening', hint: 'Close the other tabs of this app.' },
+  'storage.closed': { httpStatus: 500, message: 'The storage was closed', hint: 'Make a new store.' },
+  'storage.corrupt': { httpStatus: 500, message: 'A stored record cannot be read: {record}', hint: 'The file or database was damaged outside of Cotable: restore it from a backup.' },
+  'storage.conflict': { httpStatus: 409, message: 'Another writer was at this room first', hint: 'The relay reads what stands and judges again.' },
+  'storage.unavailable': { httpStatus: 503, message: 'The storage does not answer: {reason}', hint: 'See the cause; the caller may try again.' },
+  'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
+  'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
+  'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
+  'action.invalidInput': { httpStatus: 400, message: 'The input of action {name} is not valid', hint: 'See params.issues for each field.' },
+} as const satisfies Record<string, CodeDefinition>;
+
+/** A code of Cotable's own catalogue. */
+export type ErrorCode = keyof typeof catalogue;
+
+interface TypedParams {
+  'schema.invalid': { path: string; problem: string };
+  'schema.asyncValidator': { path: string };
+  'schema.tooOld': { mine: number; theirs: number };
+  'schema.tooNew': { mine: number; theirs: number };
+  'value.notJson': { path: string; found: string };
+  'row.invalid': { table: string; key: string; issues: readonly Issue[] };
+  'row.invalidKey': { table: string; problem: string };
+  'row.notFound': { table: string; key: string };
+  'mutation.invalidInput': { name: string; issues: readonly Issue[] };
+  'mutation.unknown': { name: string };
+  'mutation.failed': { name: string; reason: string };
+  'mutation.tooLarge': { name: string; bytes: number; limit: number };
+  'mutation.contested': { name: string };
+  'clock.outOfBounds': { aheadMs: number };
+  'writer.gap': { expected: number; found: number };
+  'room.invalidName': { problem: string };
+  'protocol.badFrame': { problem: string };
+  'protocol.frameTooLarge': { bytes: number; limit: number };
+  'protocol.unsupportedVersion': { mine: number; theirs: number };
+  'protocol.timeout': { ms: number };
+  'protocol.gateRefused': { rule: string };
+  'limit.bytes': { bytes: number; limit: number };
+  'storage.corrupt': { record: string };
+  'storage.unavailable': { reason: string };
+  'action.unknown': { name: string };
+  'action.invalidInput': { name: string; issues: readonly Issue[] };
+}
+
+/** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */
+export type ErrorParams<Code extends string> = Code extends keyof TypedParams
+  ? TypedParams[Code]
+  : Code extends ErrorCode
+    ? Record<string, never>
+    : Readonly<Record<string, unknown>>;
+
+/** The shape of an error on the wire. */
+export interface ErrorBody {
+  readonly status: 'error';
+  readonly errorCode: string;
+  readonly errorParams: Readonly<Record<string, unknown>>;
+  readonly message: string;
+  readonly httpStatus: number;
+}
+
+/**
+ * The one error class. `code` is stable and decides; `params` are typed by it; `message` and `hint` are English for
+ * developers and may change. Recognise it with {@link isCotableError}, never with `instanceof`: two copies of the
+ * package may be loaded.
+ */
+export class CotableError<Code extends string = string> extends Error {
+  override readonly name = 'CotableError';
+  readonly code: Code;
+  readonly params: ErrorParams<Code>;
+  readonly httpStatus: number;
+  readonly hint: string;
+
+  constructor(code: Code, params: ErrorParams<Code>, options?: { readonly cause?: unknown }) {
+    const definition = definitionOf(code);
+    super(definition ? fill(definition.message, params) : code, options);
+    this.code = code;
+    this.params = params;
+    this.httpStatus = definition?.httpStatus ?? 400;
+    this.hint = definition ? fill(definition.hint, params) : 'This code belongs to the app.';
+  }
+
+  toJSON(): ErrorBody {
+    return { status: 'error', errorCode: this.code, errorParams: this.params, message: this.message, httpStatus: this.httpStatus };
+  }
+}
+
+/** Each code of the catalogue as a type of its own, so that `switch (error.code)` narrows `error.params`. */
+export type AnyCotableError = { [Code in ErrorCode]: CotableError<Code> }[ErrorCode];
+
+/** Whether a value is an error of Cotable's, or one of the given code. An app's own code (see {@link reject}) is found by giving it. */
+export function isCotableError(error: unknown): error is AnyCotableError;
+export function isCotableError<Code extends string>(error: unknown, code: Code): error is CotableError<Code>;
+export function isCotableError(error: unknown, code?: string): boolean {
+  if (!(error instanceof Error) || error.name !== 'CotableError' || !('code' in error)) return false;
+  return code === undefined || error.code === code;
+}
+
+/**
+ * Refuses from inside a mutator: throws, so that nothing of the mutation happens, and the code and params reach the
+ * caller. The code is the app's own, as `area.name`.
+ */
+export function reject(code: string, params: Readonly<Record<string, unknown>> = {}): never {
+  if (definitionOf(code) || !/^[a-z][\w-]*(\.[\w-]+)+$/i.test(code)) {
+    throw new TypeError(`reject() takes a code of the app's own like 'chat.muted', not '${code}'`);
+  }
+  throw new CotableError<string>(code, params);
+}
+
+/** An error that came over a wire or out of a store, as an error again. */
+export function errorFromBody(body: { readonly errorCode: string; readonly errorParams: Readonly<Record<string, unknown>> }): CotableError {
+  return new CotableError<string>(body.errorCode, body.errorParams);
+}
+
+/** Anything thrown, as an error of the catalogue: Cotable's own pass, others become the cause of what `wrap` makes. */
+export function asCotableError(error: unknown, wrap: (reason: string) => CotableError): CotableError {
+  return isCotableError(error) ? (error as CotableError) : wrap(error instanceof Error ? error.message : String(error));
+}
+
+function definitionOf(code: string): CodeDefinition | undefined {
+  return Object.hasOwn(catalogue, code) ? catalogue[code as ErrorCode] : undefined;
+}
+
+function fill(text: string, params: object): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value: unknown = Reflect.get(params, name);
+    return value === undefined ? whole : String(value);
+  });
+}

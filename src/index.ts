@@ -1,0 +1,28 @@
+export { CotableError, isCotableError, reject } from './errors.ts';
+export type { AnyCotableError, ErrorBody, ErrorCode, ErrorParams, Issue } from './errors.ts';
+export type { ClientDatabase, ClientStorage, StorageBatch, StorageKey, StorageValue } from './ports/client-storage.ts';
+export type { Acceptor, Link, LinkEvents, LinkOrigin, Transport } from './ports/transport.ts';
+export { defineMutators } from './schema/mutators.ts';
+export type { MutatorContext, Mutators, TableReader, TableWriter } from './schema/mutators.ts';
+export { defineSchema } from './schema/schema.ts';
+export type {
+  ActionName,
+  ActionShape,
+  AnySchema,
+  InOf,
+  MutatorName,
+  OutOf,
+  RowInputOf,
+  RowOf,
+  Schema,
+  Shape,
+  TableName,
+  TableShape,
+} from './schema/schema.ts';
+export { table } from './schema/table.ts';
+export type { TableSchema } from './schema/table.ts';
+export type { InputOf, OutputOf, Validator } from './schema/validator.ts';
+export { createStore } from './store/create-store.ts';
+export type { StoreOptions } from './store/create-store.ts';
+export type { Change, LiveQuery, MutationReceipt, Rejection, Store, StoreState, StoreStatus, TableView } from './store/types.ts';
+export type { JsonObject, JsonPath, JsonValue } from './util/json.ts';

@@ -1,0 +1,182 @@
+import { asCotableError, CotableError } from '../errors.ts';
+import type { CellChanges } from '../doc/cells.ts';
+import type { Intent } from '../protocol/frames.ts';
+import type { MutatorContext } from '../schema/mutators.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import { validate } from '../schema/validator.ts';
+import { createDerived } from '../util/derived.ts';
+import { toFrozenJson, type JsonValue } from '../util/json.ts';
+import { createTableOverlay, type RowSource, type TableOverlay } from './overlay.ts';
+
+/** A mutator as the engine sees it: which schema it belongs to was checked where it was given. */
+export type MutatorFunction = (ctx: MutatorContext<AnySchema>, input: never) => void | Promise<void>;
+export interface MutatorFunctions {
+  readonly [name: string]: MutatorFunction;
+}
+
+/** Who runs a mutator, on what. */
+export interface MutatorHost {
+  readonly schema: AnySchema;
+  readonly mutators: MutatorFunctions;
+  readonly room: string;
+  /** The table as it stands at the moment of the call. */
+  source(table: string): RowSource;
+}
+
+/** One mutation to be run: its name and input decide everything that follows, together with `id`, `at` and what it reads. */
+export interface Call {
+  readonly id: string;
+  readonly name: string;
+  /** Plain JSON, as the caller gave it. */
+  readonly input: JsonValue;
+  readonly userId: string;
+  /** Milliseconds since 1970: `ctx.now`. */
+  readonly at: number;
+}
+
+/** What a mutator did, not yet applied. */
+export interface MutatorResult {
+  readonly intents: readonly Intent[];
+  isStale(): boolean;
+  floor(): number;
+  /** By table, only those with changes. */
+  changes(clock: number): ReadonlyMap<string, CellChanges>;
+}
+
+/**
+ * Checks name and input of a call. Returns the input as plain JSON, to be kept. Throws `mutation.unknown`,
+ * `mutation.invalidInput`, `value.notJson` or `schema.asyncValidator`.
+ */
+export function checkCall(host: MutatorHost, name: string, input: unknown): JsonValue {
+  validateInput(host, name, input);
+  return toFrozenJson(input, ({ path, found }) => {
+    throw new CotableError('value.notJson', { path: ['input', ...path].join('.'), found });
+  });
+}
+
+/** A mutator whose reads changed this often while it awaited is given up. */
+const MAX_RUNS = 10;
+
+/**
+ * Runs a mutator and hands what it did to `commit`, in one step with the check that all it read still stands. When it
+ * does not, because the mutator awaited and others wrote, the mutator runs again: `mutation.contested` after ten times.
+ */
+export function runAndCommit<T>(host: MutatorHost, call: Call, commit: (result: MutatorResult) => T, run = 1): T | Promise<T> {
+  const { result, running } = start(host, call);
+  if (!running) return commit(result);
+  const again = (): T | Promise<T> => {
+    if (run >= MAX_RUNS) throw new CotableError('mutation.contested', { name: call.name });
+    return runAndCommit(host, call, commit, run + 1);
+  };
+  return running.then(
+    () => (result.isStale() ? again() : commit(result)),
+    (error: unknown) => {
+      // It may have thrown only because of what changed under it.
+      if (result.isStale()) return again();
+      throw error;
+    },
+  );
+}
+
+/**
+ * Runs a mutator against an overlay: within the call when it awaits nothing. Throws (or rejects with) the error that the
+ * mutator threw: Cotable's own and those of `reject()` as they are, others as the cause of `mutation.failed`.
+ */
+export function runMutator(host: MutatorHost, call: Call): MutatorResult | Promise<MutatorResult> {
+  const { result, running } = start(host, call);
+  return running ? running.then(() => result) : result;
+}
+
+/** `running` is there when the mutator has not ended within the call. */
+function start(host: MutatorHost, call: Call): { readonly result: MutatorResult; readonly running: Promise<void> | undefined } {
+  const mutator = Object.hasOwn(host.mutators, call.name) ? host.mutators[call.name] : undefined;
+  if (!mutator) throw new CotableError('mutation.unknown', { name: call.name });
+  const input = validateInput(host, call.name, call.input);
+  const overlays = new Map<string, TableOverlay>();
+  const intents: Intent[] = [];
+  let over = false;
+
+  const derived = createDerived(call.id);
+  const ctx: MutatorContext<AnySchema> = {
+    userId: call.userId,
+    room: host.room,
+    mutationId: call.id,
+    now: call.at,
+    random: derived.random,
+    newId: derived.newId,
+    table: overlay,
+    enqueueAction(name, actionInput) {
+      assertOpen();
+      intents.push({ name, input: JSON.stringify(checkAction(host.schema, name, actionInput)) });
+      return `${call.id}:${intents.length}`;
+    },
+  };
+
+  function assertOpen(): void {
+    if (over) throw new Error(`the mutation ${call.name} is over: await everything that a mutator does`);
+  }
+
+  function overlay(name: string): TableOverlay {
+    const shape = Object.hasOwn(host.schema.tables, name) ? host.schema.tables[name] : undefined;
+    if (!shape) throw new CotableError('schema.invalid', { path: `tables.${name}`, problem: 'there is no such table' });
+    let found = overlays.get(name);
+    if (!found) overlays.set(name, (found = createTableOverlay(name, shape.schema, host.source(name), assertOpen)));
+    return found;
+  }
+
+  const result: MutatorResult = {
+    intents,
+    isStale: () => [...overlays].some(([name, table]) => table.source !== host.source(name) || table.isStale()),
+    floor: () => Math.max(0, ...[...overlays.values()].map((table) => table.floor())),
+    changes(clock) {
+      const changes = new Map<string, CellChanges>();
+      for (const [name, table] of overlays) {
+        const cells = table.changes(clock);
+        if (cells.size > 0) changes.set(name, cells);
+      }
+      return changes;
+    },
+  };
+  const fail = (error: unknown): never => {
+    over = true;
+    throw asCotableError(error, (reason) => new CotableError('mutation.failed', { name: call.name, reason }, { cause: error }));
+  };
+  const done = (): void => {
+    over = true;
+  };
+
+  let running: void | Promise<void>;
+  try {
+    // `never` is what makes functions of every schema fit; the validator has just made the value what this one takes.
+    running = mutator(ctx, input as never);
+  } catch (error) {
+    return fail(error);
+  }
+  if (isThenable(running)) return { result, running: running.then(done, fail) };
+  done();
+  return { result, running: undefined };
+}
+
+function validateInput(host: MutatorHost, name: string, input: unknown): unknown {
+  const shape = Object.hasOwn(host.schema.mutators, name) ? host.schema.mutators[name] : undefined;
+  if (!shape) throw new CotableError('mutation.unknown', { name });
+  return validate(shape.input, input, `mutators.${name}.input`, (issues) => {
+    throw new CotableError('mutation.invalidInput', { name, issues });
+  });
+}
+
+/** The input of an enqueued action as plain JSON. Throws `action.unknown`, `action.invalidInput` or `value.notJson`. */
+export function checkAction(schema: AnySchema, name: string, input: unknown): JsonValue {
+  const shape = Object.hasOwn(schema.actions, name) ? schema.actions[name] : undefined;
+  if (!shape) throw new CotableError('action.unknown', { name });
+  validate(shape.input, input, `actions.${name}.input`, (issues) => {
+    throw new CotableError('action.invalidInput', { name, issues });
+  });
+  return toFrozenJson(input, ({ path, found }) => {
+    throw new CotableError('value.notJson', { path: ['input', ...path].join('.'), found });
+  });
+}
+
+function isThenable(value: void | Promise<void>): value is Promise<void> {
+  return typeof value === 'object' && value !== null && 'then' in value;
+}

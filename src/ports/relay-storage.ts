@@ -1,0 +1,106 @@
+/** What makes a room's documents what they are: compared before any byte of them is exchanged. */
+export interface RoomBirth {
+  /** Random, made once: a room that was lost and made again differs in it. */
+  readonly lineage: number;
+  /** Raised whenever the room's documents are made afresh. */
+  readonly epoch: number;
+}
+
+/** A mutation's name for ever: the replica it was made on (one per open of a store) and that replica's count, from 1. */
+export interface MutationKey {
+  readonly replica: number;
+  readonly counter: number;
+}
+
+/** One accepted mutation as it is kept and sent. `seq` counts 1, 2, 3 ... in a room; `bytes` are opaque here. */
+export interface LogEntry {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Why a mutation was refused, as it is told again whenever it is sent again. */
+export interface Refusal {
+  readonly code: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** What became of a mutation: kept as `seq`, or refused. */
+export type Outcome = { readonly seq: number } | { readonly refused: Refusal };
+
+/** How far a writer (a Yjs client id) got: its mutations are numbered 1, 2, 3 ... */
+export interface WriterState {
+  readonly writer: number;
+  /** Who it belongs to for ever; an empty string is the relay itself. */
+  readonly owner: string;
+  /** The number of its last accepted mutation. */
+  readonly last: number;
+  /** Whether it may never write again. */
+  readonly fenced: boolean;
+}
+
+/** An action asked for by a mutation, queued with it. `input` is JSON text. */
+export interface QueuedRun {
+  readonly id: string;
+  readonly name: string;
+  readonly input: string;
+  readonly userId: string;
+  readonly queuedAt: number;
+}
+
+/** All that accepting one mutation leaves behind. */
+export interface Acceptance {
+  readonly entry: LogEntry;
+  readonly mark: MutationKey;
+  readonly writer: { readonly writer: number; readonly owner: string; readonly number: number };
+  readonly runs: readonly QueuedRun[];
+}
+
+/** The folded log up to and with `seq`; `bytes` are opaque here. */
+export interface Snapshot {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A room as it stands on disk. */
+export interface StoredRoom extends RoomBirth {
+  /** `seq` of the last entry, 0 for none. */
+  readonly head: number;
+  readonly snapshot: Snapshot | undefined;
+}
+
+/**
+ * Where a relay keeps rooms. Every promise that resolves means: on disk, through a power cut. Errors are `storage.*`
+ * errors; after one, the call changed nothing. Calls take effect in the order they were made. Byte arrays are copied
+ * within the call, and those returned are the caller's own.
+ */
+export interface RelayStorage {
+  /** What holds the data, for people: a driver and a place. */
+  readonly description: string;
+  /** The room as it stands; made with `birth` when it is not there. */
+  openRoom(room: string, birth: RoomBirth): Promise<StoredRoom>;
+  /**
+   * The one transaction of acceptance: all entries, marks, writers and runs of the group, or nothing. Entries are
+   * numbered on from `after`. Rejects with `storage.conflict` when the room's head is not `after` or its epoch differs,
+   * when an entry's mutation is marked already, or when a writer is fenced, is another owner's or its number is not
+   * the next.
+   */
+  accept(room: string, position: { readonly epoch: number; readonly after: number }, group: readonly Acceptance[]): Promise<void>;
+  /** Entries with `seq` above `after`, ascending, at most `limit` of them. */
+  entries(room: string, after: number, limit: number): Promise<readonly LogEntry[]>;
+  /** What became of each mutation, in the order asked; `undefined`: never judged. */
+  outcomes(room: string, keys: readonly MutationKey[]): Promise<readonly (Outcome | undefined)[]>;
+  /** The highest counter of each replica that was accepted or refused, in the order asked; 0: none. */
+  lastCounters(room: string, replicas: readonly number[]): Promise<readonly number[]>;
+  /** Marks mutations as refused, for ever. One that is marked already keeps its first mark. */
+  refuse(room: string, refusals: readonly { readonly mark: MutationKey; readonly refusal: Refusal }[]): Promise<void>;
+  /** What is known of each writer, in the order asked; `undefined`: never seen. */
+  writers(room: string, writers: readonly number[]): Promise<readonly (WriterState | undefined)[]>;
+  /** Fences writers for ever, known or not; those of another owner are left alone. */
+  fence(room: string, owner: string, writers: readonly number[]): Promise<void>;
+  /** Keeps a snapshot in place of an older one; one that is not newer is ignored. */
+  saveSnapshot(room: string, snapshot: Snapshot): Promise<void>;
+  /** Runs that wait, oldest first. */
+  queuedRuns(room: string): Promise<readonly QueuedRun[]>;
+  /** Ends after the calls that were begun. Later calls reject with `storage.closed`. */
+  close(): Promise<void>;
+}

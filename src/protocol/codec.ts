@@ -1,0 +1,218 @@
+import * as decoding from 'lib0/decoding';
+import * as encoding from 'lib0/encoding';
+import { CotableError } from '../errors.ts';
+import type { MutationKey, Outcome, RoomBirth } from '../ports/relay-storage.ts';
+import { PROTOCOL_VERSION, type Frame, type MutationOutcome, type TableUpdate } from './frames.ts';
+
+type Writer = encoding.Encoder;
+type Reader = decoding.Decoder;
+
+/** The byte that stands for each type. Never given to another one. */
+const TYPES = { hello: 1, mutate: 2, ping: 3, welcome: 16, snapshot: 17, entries: 18, outcome: 19, pong: 20, failed: 21 } as const;
+
+/** Bounds the lists of one frame: a length is checked before anything is made for it. */
+const MAX_ITEMS = 100_000;
+
+export function encodeFrame(frame: Frame): Uint8Array {
+  const out = encoding.createEncoder();
+  encoding.writeUint8(out, PROTOCOL_VERSION);
+  encoding.writeUint8(out, TYPES[frame.type]);
+  writeBody(out, frame);
+  return encoding.toUint8Array(out);
+}
+
+/** Reads one frame to its last byte. Throws `protocol.unsupportedVersion` or `protocol.badFrame`, nothing else. */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  const input = decoding.createDecoder(bytes);
+  try {
+    const version = decoding.readUint8(input);
+    if (version !== PROTOCOL_VERSION) throw new CotableError('protocol.unsupportedVersion', { mine: PROTOCOL_VERSION, theirs: version });
+    const frame = readBody(input, decoding.readUint8(input));
+    if (decoding.hasContent(input)) throw new Error('bytes are left over');
+    return frame;
+  } catch (error) {
+    if (error instanceof CotableError) throw error;
+    throw new CotableError('protocol.badFrame', { problem: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function writeBody(out: Writer, frame: Frame): void {
+  switch (frame.type) {
+    case 'hello':
+      encoding.writeVarUint(out, frame.schemaVersion);
+      for (const text of [frame.room, frame.userId, frame.token]) encoding.writeVarString(out, text);
+      for (const number of [frame.lineage, frame.epoch, frame.seq, frame.replica, frame.writer]) encoding.writeVarUint(out, number);
+      writeList(out, frame.fence, encoding.writeVarUint);
+      writeList(out, frame.outbox, (to, range) => {
+        for (const number of [range.replica, range.from, range.to]) encoding.writeVarUint(to, number);
+      });
+      return;
+    case 'mutate':
+      writeBirth(out, frame);
+      encoding.writeVarUint(out, frame.writer);
+      encoding.writeVarUint(out, frame.number);
+      writeKey(out, frame.key);
+      encoding.writeVarUint(out, frame.clock);
+      encoding.writeVarString(out, frame.name);
+      writeList(out, frame.intents, (to, intent) => {
+        encoding.writeVarString(to, intent.name);
+        encoding.writeVarString(to, intent.input);
+      });
+      writeUpdates(out, frame.updates);
+      return;
+    case 'welcome':
+      writeBirth(out, frame);
+      for (const number of [frame.head, frame.now, frame.writerLast]) encoding.writeVarUint(out, number);
+      encoding.writeVarString(out, frame.userId);
+      writeList(out, frame.outcomes, writeOutcome);
+      return;
+    case 'snapshot':
+      writeBirth(out, frame);
+      encoding.writeVarUint(out, frame.seq);
+      encoding.writeVarUint8Array(out, frame.bytes);
+      return;
+    case 'entries':
+      writeBirth(out, frame);
+      writeList(out, frame.records, encoding.writeVarUint8Array);
+      return;
+    case 'outcome':
+      writeBirth(out, frame);
+      writeOutcome(out, frame);
+      return;
+    case 'failed':
+      encoding.writeVarString(out, frame.code);
+      encoding.writeVarString(out, JSON.stringify(frame.params));
+      return;
+    case 'ping':
+    case 'pong':
+  }
+}
+
+function readBody(input: Reader, type: number): Frame {
+  switch (type) {
+    case TYPES.hello:
+      return {
+        type: 'hello',
+        schemaVersion: decoding.readVarUint(input),
+        room: decoding.readVarString(input),
+        userId: decoding.readVarString(input),
+        token: decoding.readVarString(input),
+        lineage: decoding.readVarUint(input),
+        epoch: decoding.readVarUint(input),
+        seq: decoding.readVarUint(input),
+        replica: decoding.readVarUint(input),
+        writer: decoding.readVarUint(input),
+        fence: readList(input, decoding.readVarUint),
+        outbox: readList(input, (from) => ({
+          replica: decoding.readVarUint(from),
+          from: decoding.readVarUint(from),
+          to: decoding.readVarUint(from),
+        })),
+      };
+    case TYPES.mutate:
+      return {
+        type: 'mutate',
+        ...readBirth(input),
+        writer: decoding.readVarUint(input),
+        number: decoding.readVarUint(input),
+        key: readKey(input),
+        clock: decoding.readVarUint(input),
+        name: decoding.readVarString(input),
+        intents: readList(input, (from) => ({ name: decoding.readVarString(from), input: decoding.readVarString(from) })),
+        updates: readUpdates(input),
+      };
+    case TYPES.welcome:
+      return {
+        type: 'welcome',
+        ...readBirth(input),
+        head: decoding.readVarUint(input),
+        now: decoding.readVarUint(input),
+        writerLast: decoding.readVarUint(input),
+        userId: decoding.readVarString(input),
+        outcomes: readList(input, readOutcome),
+      };
+    case TYPES.snapshot:
+      return { type: 'snapshot', ...readBirth(input), seq: decoding.readVarUint(input), bytes: readBytes(input) };
+    case TYPES.entries:
+      return { type: 'entries', ...readBirth(input), records: readList(input, readBytes) };
+    case TYPES.outcome:
+      return { type: 'outcome', ...readBirth(input), ...readOutcome(input) };
+    case TYPES.failed:
+      return { type: 'failed', code: decoding.readVarString(input), params: readParams(input) };
+    case TYPES.ping:
+      return { type: 'ping' };
+    case TYPES.pong:
+      return { type: 'pong' };
+    default:
+      throw new Error(`there is no frame of type ${type}`);
+  }
+}
+
+function writeBirth(out: Writer, birth: RoomBirth): void {
+  encoding.writeVarUint(out, birth.lineage);
+  encoding.writeVarUint(out, birth.epoch);
+}
+
+function readBirth(input: Reader): RoomBirth {
+  return { lineage: decoding.readVarUint(input), epoch: decoding.readVarUint(input) };
+}
+
+export function writeKey(out: Writer, key: MutationKey): void {
+  encoding.writeVarUint(out, key.replica);
+  encoding.writeVarUint(out, key.counter);
+}
+
+export function readKey(input: Reader): MutationKey {
+  return { replica: decoding.readVarUint(input), counter: decoding.readVarUint(input) };
+}
+
+/** `seq + 1` for an accepted one; 0, code and params for a refused one. */
+function writeOutcome(out: Writer, { key, outcome }: MutationOutcome): void {
+  writeKey(out, key);
+  if ('seq' in outcome) return encoding.writeVarUint(out, outcome.seq + 1);
+  encoding.writeVarUint(out, 0);
+  encoding.writeVarString(out, outcome.refused.code);
+  encoding.writeVarString(out, JSON.stringify(outcome.refused.params));
+}
+
+function readOutcome(input: Reader): MutationOutcome {
+  const key = readKey(input);
+  const seq = decoding.readVarUint(input);
+  const outcome: Outcome =
+    seq > 0 ? { seq: seq - 1 } : { refused: { code: decoding.readVarString(input), params: readParams(input) } };
+  return { key, outcome };
+}
+
+export function writeUpdates(out: Writer, updates: readonly TableUpdate[]): void {
+  writeList(out, updates, (to, update) => {
+    encoding.writeVarString(to, update.table);
+    encoding.writeVarUint8Array(to, update.bytes);
+  });
+}
+
+export function readUpdates(input: Reader): TableUpdate[] {
+  return readList(input, (from) => ({ table: decoding.readVarString(from), bytes: readBytes(from) }));
+}
+
+function writeList<T>(out: Writer, items: readonly T[], write: (out: Writer, item: T) => void): void {
+  encoding.writeVarUint(out, items.length);
+  for (const item of items) write(out, item);
+}
+
+function readList<T>(input: Reader, read: (input: Reader) => T): T[] {
+  const length = decoding.readVarUint(input);
+  // Each item takes at least one byte, so a longer list is a lie.
+  if (length > MAX_ITEMS || length > input.arr.length - input.pos) throw new Error(`a list of ${length} items does not fit`);
+  return Array.from({ length }, () => read(input));
+}
+
+/** A copy of its own: a view would keep the whole message alive. */
+function readBytes(input: Reader): Uint8Array {
+  return decoding.readVarUint8Array(input).slice();
+}
+
+function readParams(input: Reader): Readonly<Record<string, unknown>> {
+  const params: unknown = JSON.parse(decoding.readVarString(input));
+  if (typeof params !== 'object' || params === null) throw new Error('params are not an object');
+  return params as Record<string, unknown>;
+}

@@ -1,0 +1,127 @@
+/**
+ * The whole vocabulary of the wire. A message is a list of frames, each behind its length; a frame is
+ * `version type body`. Numbers are lib0 varUints (up to 2^53-1), strings and byte arrays carry their length.
+ *
+ *     store                                   relay
+ *       hello  ------------------------------>            who, where from, what is pending
+ *              <------------------------------  welcome   what became of it, what comes next
+ *              <------------------------------  snapshot  (only when the store's own state is of no use)
+ *              <------------------------------  entries   up to welcome.head, then as they are committed
+ *       mutate ------------------------------>
+ *              <------------------------------  entries   (the own one without its bytes) or outcome
+ *       ping   ------------------------------>
+ *              <------------------------------  pong
+ *              <------------------------------  failed    and the link is closed
+ */
+import type { MutationKey, Outcome, RoomBirth } from '../ports/relay-storage.ts';
+
+/** Raised when a frame changes shape. Both sides refuse any other. */
+export const PROTOCOL_VERSION = 1;
+
+/** Mutations `from` to `to` (both included) of one replica. */
+export interface MutationRange {
+  readonly replica: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** An update of one table's document. */
+export interface TableUpdate {
+  readonly table: string;
+  readonly bytes: Uint8Array;
+}
+
+/** An action that a mutation asks for. `input` is JSON text. */
+export interface Intent {
+  readonly name: string;
+  readonly input: string;
+}
+
+/** First frame of a link. */
+export interface HelloFrame {
+  readonly type: 'hello';
+  readonly schemaVersion: number;
+  readonly room: string;
+  readonly userId: string;
+  readonly token: string;
+  /** What the store holds; lineage 0: nothing. */
+  readonly lineage: number;
+  readonly epoch: number;
+  readonly seq: number;
+  /** The replica that the store's next mutations are made on. */
+  readonly replica: number;
+  /** The Yjs client id the store writes with. */
+  readonly writer: number;
+  /** Writers that may still carry what is pending: they are fenced before the answer. */
+  readonly fence: readonly number[];
+  /** Every mutation in the device's outbox. */
+  readonly outbox: readonly MutationRange[];
+}
+
+export interface MutateFrame extends RoomBirth {
+  readonly type: 'mutate';
+  readonly writer: number;
+  /** The writer's own count, from 1. */
+  readonly number: number;
+  readonly key: MutationKey;
+  readonly clock: number;
+  readonly name: string;
+  readonly intents: readonly Intent[];
+  readonly updates: readonly TableUpdate[];
+}
+
+export interface PingFrame {
+  readonly type: 'ping';
+}
+
+export interface WelcomeFrame extends RoomBirth {
+  readonly type: 'welcome';
+  /** `seq` of the last entry that is kept. Entries (or a snapshot and entries) up to it follow. */
+  readonly head: number;
+  /** The relay's wall clock in milliseconds. */
+  readonly now: number;
+  /** Who the relay takes the store for. */
+  readonly userId: string;
+  /** The number of the last accepted mutation of the hello's writer. */
+  readonly writerLast: number;
+  /** Mutations of the hello's outbox that were judged. Those not listed are unknown to the relay. */
+  readonly outcomes: readonly MutationOutcome[];
+}
+
+export interface MutationOutcome {
+  readonly key: MutationKey;
+  readonly outcome: Outcome;
+}
+
+export interface SnapshotFrame extends RoomBirth {
+  readonly type: 'snapshot';
+  readonly seq: number;
+  /** A document of each table that has one; see `encodeTables`. */
+  readonly bytes: Uint8Array;
+}
+
+export interface EntriesFrame extends RoomBirth {
+  readonly type: 'entries';
+  /** Encoded records (see `records.ts`), ascending by `seq`. */
+  readonly records: readonly Uint8Array[];
+}
+
+/** The answer to a mutation that was judged before. */
+export interface OutcomeFrame extends RoomBirth, MutationOutcome {
+  readonly type: 'outcome';
+}
+
+export interface PongFrame {
+  readonly type: 'pong';
+}
+
+/** Why the relay closes the link. */
+export interface FailedFrame {
+  readonly type: 'failed';
+  readonly code: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+export type StoreFrame = HelloFrame | MutateFrame | PingFrame;
+export type RelayFrame = WelcomeFrame | SnapshotFrame | EntriesFrame | OutcomeFrame | PongFrame | FailedFrame;
+export type Frame = StoreFrame | RelayFrame;

@@ -1,0 +1,115 @@
+import { createServer, type Server } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { webSocketAcceptor, type WebSocketAcceptor } from '../../transports/websocket/acceptor.ts';
+import { CotableError } from '../errors.ts';
+import type { MutatorFunctions } from '../mutation/run.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { RelayStorage } from '../ports/relay-storage.ts';
+import type { Acceptor } from '../ports/transport.ts';
+import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
+import { realClock } from '../util/real-clock.ts';
+import type { BackendConfig } from './backend.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { createRelayOf } from './relay.ts';
+
+export interface RelayOptions<S extends AnySchema> {
+  readonly backend: BackendConfig<S>;
+  /** Where rooms are kept: `sqlite(file)`. The relay closes it. */
+  readonly storage: RelayStorage;
+  /** Pages that may open WebSockets, as `https://app.example`. Left out: any. */
+  readonly origins?: readonly string[];
+  readonly limits?: Partial<Limits>;
+  /** Further ways in, besides `listen` and `attach`. */
+  readonly acceptors?: readonly Acceptor[];
+  /** Default: says nothing. */
+  readonly logger?: Logger;
+}
+
+export interface Relay<S extends AnySchema> {
+  /** Opens a port of its own for WebSockets and `GET /healthz`. Port 0: a free one. Rejects when it cannot be had. */
+  listen(port?: number, host?: string): Promise<{ readonly url: string; readonly port: number }>;
+  /** Takes WebSockets of a server that is there already, all or those of `path`. The function returned stops that. */
+  attach(server: Server, options?: { readonly path?: string }): () => void;
+  /** Answers `GET /healthz`, and 404 to anything else. */
+  fetch(request: Request): Promise<Response>;
+  /** Runs a mutator as the relay (`ctx.userId` is `system`). Resolves when the mutation is kept. */
+  mutate<N extends MutatorName<S>>(room: string, name: N, input: InOf<S['mutators'][N]>): Promise<{ readonly id: string }>;
+  /**
+   * Shuts down: takes no more links, keeps and acknowledges what was accepted, closes the links with `relay.closed` (stores
+   * come back by themselves), frees the port and closes the storage. Call it on SIGTERM.
+   */
+  close(): Promise<void>;
+}
+
+const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/**
+ * A relay: keeps rooms, tells members what was kept, runs mutators for the server. Throws `schema.invalid` when a
+ * mutator is missing. It owns `storage` from here on; nothing listens before `listen` or `attach`.
+ */
+export function createRelay<S extends AnySchema>(options: RelayOptions<S>): Relay<S> {
+  const { schema } = options.backend;
+  const mutators: MutatorFunctions = options.backend.mutators;
+  for (const name of Object.keys(schema.mutators)) {
+    if (typeof mutators[name] !== 'function') throw new CotableError('schema.invalid', { path: `mutators.${name}`, problem: 'its function is missing' });
+  }
+  const clock = realClock();
+  const core = createRelayOf({
+    schema,
+    mutators,
+    storage: options.storage,
+    clock,
+    random: Math.random,
+    logger: options.logger ?? SILENT,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+  });
+  const web = new Hono().get('/healthz', (context) => {
+    const health = core.health();
+    return context.json(health, health.status === 'ok' ? 200 : 503);
+  });
+  const acceptors = new Set<Acceptor>(options.acceptors);
+  const servers = new Set<Server>();
+  for (const acceptor of acceptors) acceptor.start(core.accept);
+
+  function attach(server: Server, { path }: { readonly path?: string } = {}): () => void {
+    const acceptor: WebSocketAcceptor = webSocketAcceptor({ server, path, origins: options.origins, clock });
+    acceptor.start(core.accept);
+    acceptors.add(acceptor);
+    return () => {
+      acceptor.stop();
+      acceptors.delete(acceptor);
+    };
+  }
+
+  return {
+    attach,
+    fetch: async (request) => web.fetch(request),
+    mutate: (room, name, input) => core.mutate(room, name, input),
+
+    async listen(port = 0, host = '127.0.0.1') {
+      const server = createServer(getRequestListener(web.fetch));
+      attach(server);
+      servers.add(server);
+      await new Promise<void>((resolve, refuse) => {
+        server.once('error', refuse);
+        server.listen(port, host, resolve);
+      });
+      const address = server.address();
+      const bound = typeof address === 'object' && address ? address.port : port;
+      return { url: `ws://${host.includes(':') ? `[${host}]` : host}:${bound}`, port: bound };
+    },
+
+    async close() {
+      for (const acceptor of acceptors) acceptor.stop();
+      await core.close();
+      await Promise.all(
+        [...servers].map((server) => {
+          const closed = new Promise<void>((done) => server.close(() => done()));
+          server.closeAllConnections();
+          return closed;
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,105 @@
+import { CotableError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { RelayStorage } from '../ports/relay-storage.ts';
+import { encodeFrame } from '../protocol/codec.ts';
+import type { HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
+import { joinFrames } from '../protocol/message.ts';
+import { quiet } from '../util/deferred.ts';
+import type { Accepted } from './commits.ts';
+import type { Member, Seat } from './member.ts';
+import { PAGE, type Author, type Room } from './room.ts';
+
+/** The links of one room: who gets what is committed, and how a newcomer gets level. */
+export interface Hall {
+  readonly size: number;
+  join(member: Member, hello: HelloFrame): Promise<Seat>;
+  committed(group: readonly Accepted<Author>[]): void;
+  /** Closes every link. */
+  clear(error: CotableError): void;
+}
+
+export function createHall(room: Room, storage: RelayStorage, clock: Clock, name: string, left: () => void): Hall {
+  const { lineage, epoch } = room;
+  /** Everybody who said hello. */
+  const present = new Set<Member>();
+  /** Those who are level: they get each group as it is committed. */
+  const level = new Set<Member>();
+
+  async function join(member: Member, hello: HelloFrame): Promise<Seat> {
+    for (const other of present) {
+      // A link that carries this writer, or one that is fenced now, is a leftover of the same device.
+      const isLeftover = other.userId === member.userId && (other.writer === hello.writer || hello.fence.includes(other.writer));
+      if (isLeftover) other.fail(new CotableError('writer.fenced', {}));
+    }
+    present.add(member);
+    try {
+      await greet(member, hello);
+    } catch (error) {
+      leave(member);
+      throw error;
+    }
+    level.add(member);
+    return { mutate: (frame) => mutate(member, frame), leave: () => leave(member) };
+  }
+
+  async function greet(member: Member, hello: HelloFrame): Promise<void> {
+    await room.writers.fence(member.userId, hello.fence, () => room.commits.settled());
+    const writerLast = hello.writer === 0 ? 0 : await room.writers.claim(member.userId, hello.writer);
+    // What the old link of this device got accepted is kept before the answer says what became of it.
+    await room.commits.settled();
+    const judged = await room.marks.learn(hello.replica, hello.outbox);
+    const outcomes = judged.flatMap(({ key, outcome }): MutationOutcome[] => (outcome ? [{ key, outcome }] : []));
+    const isKnown = hello.lineage === lineage && hello.epoch === epoch && hello.seq <= room.commits.head;
+    const snapshot = isKnown ? undefined : await room.snapshot();
+    member.send({ type: 'welcome', lineage, epoch, head: room.commits.head, now: clock.now(), writerLast, userId: member.userId, outcomes });
+    if (snapshot) member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, bytes: snapshot.bytes });
+    let seq = snapshot?.seq ?? hello.seq;
+    // Ends in the very moment when nothing is missing, so that the next group is the next entry.
+    while (seq < room.commits.head) {
+      const page = await storage.entries(name, seq, PAGE);
+      member.send({ type: 'entries', lineage, epoch, records: page.map((entry) => entry.bytes) });
+      seq = page.at(-1)?.seq ?? room.commits.head;
+    }
+  }
+
+  function mutate(member: Member, frame: MutateFrame): void {
+    if (frame.writer !== member.writer) throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is written by' });
+    if (room.submit(frame, member) === 'accepted') return;
+    quiet(answer(member, frame).catch((error: unknown) => member.fail(new CotableError('storage.unavailable', { reason: String(error) }, { cause: error }))));
+  }
+
+  /** A mutation that was judged before gets the same answer. */
+  async function answer(member: Member, { key }: MutateFrame): Promise<void> {
+    const [outcome] = await storage.outcomes(name, [key]);
+    if (!outcome) throw new CotableError('writer.fenced', {});
+    member.send({ type: 'outcome', lineage, epoch, key, outcome });
+  }
+
+  function leave(member: Member): void {
+    present.delete(member);
+    level.delete(member);
+    if (present.size === 0) left();
+  }
+
+  return {
+    get size() {
+      return present.size;
+    },
+    join,
+    committed(group) {
+      const records = group.map(({ acceptance }) => acceptance.entry.bytes);
+      const authors = new Set(group.map(({ author }) => author));
+      // Acknowledge first: the authors' tabs wait for it. They have the bytes, so they get their own entries without.
+      for (const member of level) {
+        if (!authors.has(member)) continue;
+        const own = group.map(({ author, ack, acceptance }) => (author === member ? ack() : acceptance.entry.bytes));
+        member.send({ type: 'entries', lineage, epoch, records: own });
+      }
+      const message = joinFrames([encodeFrame({ type: 'entries', lineage, epoch, records })]);
+      for (const member of level) if (!authors.has(member)) member.sendMessage(message);
+    },
+    clear(error) {
+      for (const member of [...present]) member.fail(error);
+    },
+  };
+}

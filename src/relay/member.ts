@@ -1,0 +1,130 @@
+import { asCotableError, CotableError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
+import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
+import type { HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
+import { createMessageBatch, splitMessage } from '../protocol/message.ts';
+import type { Limits } from './limits.ts';
+import type { Author } from './room.ts';
+
+/** One link, from its first byte to its last. */
+export interface Member extends Author {
+  readonly userId: string;
+  readonly writer: number;
+  send(frame: RelayFrame): void;
+  /** A message made once for many members. */
+  sendMessage(message: Uint8Array): void;
+  /** Tells the other side why, and closes. */
+  fail(error: CotableError): void;
+}
+
+/** What a link leads to once its first frame is read. */
+export interface MemberHost {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  /** Greets a link: answers `hello`, sends what it lacks, and from then on what is committed. */
+  join(member: Member, hello: HelloFrame): Promise<Seat>;
+}
+
+/** A member's place in a room. */
+export interface Seat {
+  mutate(frame: MutateFrame): void;
+  leave(): void;
+}
+
+/**
+ * Reads what comes over a link and answers it. Whatever does not fit closes the link with a code that the other side
+ * sees; nothing that was accepted before is touched by that.
+ */
+export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): LinkEvents {
+  const { clock, limits, logger } = host;
+  let hello: HelloFrame | undefined;
+  let seat: Seat | undefined;
+  let isClosed = false;
+  let greetedFrames = 0;
+  const cancelGreeting = clock.after(limits.helloMs, () => fail(new CotableError('protocol.timeout', { ms: limits.helloMs })));
+  const batch = createMessageBatch(transmit, clock.soon);
+
+  const member: Member = {
+    get userId() {
+      return hello?.userId ?? '';
+    },
+    get writer() {
+      return hello?.writer ?? 0;
+    },
+    send: (frame) => sendMessage(() => batch.frame(encodeFrame(frame))),
+    sendMessage: (message) => sendMessage(() => batch.message(message)),
+    fail,
+  };
+
+  function sendMessage(send: () => void): void {
+    if (!isClosed) send();
+  }
+
+  function transmit(message: Uint8Array): void {
+    if (isClosed) return;
+    link.send(message);
+    // A reader that does not keep up hurts only itself: it is let go, and catches up from the log when it comes back.
+    if (link.buffered > limits.bufferedBytes) fail(new CotableError('limit.bytes', { bytes: link.buffered, limit: limits.bufferedBytes }));
+  }
+
+  function fail(error: CotableError): void {
+    if (isClosed) return;
+    logger.warn({ code: error.code, params: error.params, ip: origin.ip, userId: member.userId, cause: error.cause }, 'link closed');
+    batch.frame(encodeFrame({ type: 'failed', code: error.code, params: error.params }));
+    batch.flush();
+    link.close(error);
+  }
+
+  function read(bytes: Uint8Array): void {
+    if (bytes.length > limits.frameBytes) throw new CotableError('protocol.frameTooLarge', { bytes: bytes.length, limit: limits.frameBytes });
+    const frame = decodeFrame(bytes);
+    switch (frame.type) {
+      case 'hello':
+        if (hello) throw new CotableError('protocol.badFrame', { problem: 'a second hello' });
+        hello = frame;
+        return greet(frame);
+      case 'mutate':
+        if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a mutation before the welcome' });
+        return seat.mutate(frame);
+      case 'ping':
+        return member.send({ type: 'pong' });
+      default:
+        throw new CotableError('protocol.badFrame', { problem: `a store does not send ${frame.type}` });
+    }
+  }
+
+  function greet(frame: HelloFrame): void {
+    host.join(member, frame).then(
+      (taken) => {
+        cancelGreeting();
+        if (isClosed) taken.leave();
+        else seat = taken;
+      },
+      (error: unknown) => fail(toError(error)),
+    );
+  }
+
+  return {
+    opened: () => undefined,
+    message(message) {
+      try {
+        if (!hello && (greetedFrames += 1) > 1) throw new CotableError('protocol.badFrame', { problem: 'no hello' });
+        for (const bytes of splitMessage(message)) if (!isClosed) read(bytes);
+      } catch (error) {
+        fail(toError(error));
+      }
+    },
+    closed() {
+      isClosed = true;
+      cancelGreeting();
+      seat?.leave();
+    },
+  };
+}
+
+function toError(error: unknown): CotableError {
+  return asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }));
+}

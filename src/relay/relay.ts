@@ -1,0 +1,151 @@
+import { asCotableError, CotableError } from '../errors.ts';
+import type { MutatorFunctions } from '../mutation/run.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { RelayStorage } from '../ports/relay-storage.ts';
+import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
+import type { HelloFrame } from '../protocol/frames.ts';
+import { MAX_ROOM_NAME } from '../protocol/limits.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import { createHall, type Hall } from './hall.ts';
+import type { Limits } from './limits.ts';
+import { createMember, type Member, type Seat } from './member.ts';
+import { openRoom, type Room } from './room.ts';
+
+/** What a relay is made of: everything it does to the world outside is handed in. */
+export interface RelayParts {
+  readonly schema: AnySchema;
+  readonly mutators: MutatorFunctions;
+  readonly storage: RelayStorage;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly limits: Limits;
+}
+
+export interface RelayHealth {
+  readonly status: 'ok' | 'closing';
+  /** Rooms in memory, and links in them. */
+  readonly rooms: number;
+  readonly links: number;
+  readonly storage: string;
+}
+
+/** Rooms, and the links to them. Opens no port. */
+export interface RelayCore {
+  /** Takes a link; what it returns must hear everything of it. */
+  accept(link: Link, origin: LinkOrigin): LinkEvents;
+  mutate(room: string, name: string, input: unknown): Promise<{ readonly id: string }>;
+  health(): RelayHealth;
+  /** Closes all links with `relay.closed`, keeps what was accepted, then closes the storage. */
+  close(): Promise<void>;
+}
+
+interface OpenRoom {
+  readonly room: Room;
+  readonly hall: Hall;
+}
+
+export function createRelayOf(parts: RelayParts): RelayCore {
+  const { storage, clock, random, logger, limits, schema, mutators } = parts;
+  const rooms = new Map<string, Promise<OpenRoom>>();
+  const open = new Map<string, OpenRoom>();
+  const links = new Set<Link>();
+  let closing: Promise<void> | undefined;
+
+  function accept(link: Link, origin: LinkOrigin): LinkEvents {
+    const member = createMember(link, origin, { clock, logger, limits, join });
+    links.add(link);
+    return {
+      ...member,
+      closed(reason) {
+        links.delete(link);
+        member.closed(reason);
+      },
+    };
+  }
+
+  function roomOf(name: string): Promise<OpenRoom> {
+    if (closing) return Promise.reject(new CotableError('relay.closed', {}));
+    let loading = rooms.get(name);
+    if (!loading) {
+      loading = load(name);
+      rooms.set(name, loading);
+      // A room that could not be loaded is tried again by who comes next; who waits for this one gets the error.
+      loading.then(
+        (loaded) => open.set(name, loaded),
+        () => rooms.delete(name),
+      );
+    }
+    return loading;
+  }
+
+  async function load(name: string): Promise<OpenRoom> {
+    const parts = { name, schema, mutators, storage, clock, random };
+    const room: Room = await openRoom(parts, {
+      committed: (group) => hall.committed(group),
+      broken(error) {
+        logger.error({ room: name, error }, 'room thrown out of memory');
+        forget(name, opened);
+        hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
+      },
+    });
+    const hall: Hall = createHall(room, storage, clock, name, () => unloadLater(name, opened));
+    const opened: OpenRoom = { room, hall };
+    return opened;
+  }
+
+  function forget(name: string, opened: OpenRoom): void {
+    opened.room.close();
+    if (open.get(name) !== opened) return;
+    open.delete(name);
+    rooms.delete(name);
+  }
+
+  function unloadLater(name: string, opened: OpenRoom): void {
+    clock.after(limits.unloadMs, () => {
+      if (opened.hall.size === 0 && opened.room.isIdle) forget(name, opened);
+    });
+  }
+
+  async function join(member: Member, hello: HelloFrame): Promise<Seat> {
+    if (hello.room.length < 1 || hello.room.length > MAX_ROOM_NAME) {
+      throw new CotableError('room.invalidName', { problem: `it has ${hello.room.length} characters` });
+    }
+    if (hello.userId === '') throw new CotableError('auth.required', {});
+    const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
+    if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
+    if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);
+    const { hall } = await roomOf(hello.room);
+    return hall.join(member, hello);
+  }
+
+  async function close(): Promise<void> {
+    const loaded = await Promise.allSettled(rooms.values());
+    for (const result of loaded) {
+      if (result.status === 'rejected') continue;
+      const { room, hall } = result.value;
+      room.close();
+      // What was accepted is kept and acknowledged before its link goes.
+      await room.commits.settled().catch((error: unknown) => logger.error({ error }, 'not kept at shutdown'));
+      hall.clear(new CotableError('relay.closed', {}));
+    }
+    // Those that were not in a room yet.
+    for (const link of [...links]) link.close(new CotableError('relay.closed', {}));
+    await storage.close();
+  }
+
+  return {
+    accept,
+    async mutate(name, mutator, input) {
+      const { room } = await roomOf(name);
+      return room.mutate(mutator, input);
+    },
+    health() {
+      let links = 0;
+      for (const { hall } of open.values()) links += hall.size;
+      return { status: closing ? 'closing' : 'ok', rooms: open.size, links, storage: storage.description };
+    },
+    close: () => (closing ??= close()),
+  };
+}

@@ -1,0 +1,122 @@
+import { CotableError } from '../errors.ts';
+import type { TableSchema } from './table.ts';
+import { isValidator, type Validator } from './validator.ts';
+
+/** A declared table. */
+export interface TableShape<Row, RowInput = Row> {
+  readonly schema: TableSchema<Row, RowInput>;
+  readonly description?: string;
+}
+
+/** A declared mutator: what a caller gives (`In`) and what its function gets (`Out`). */
+export interface Shape<In, Out = In> {
+  readonly input: Validator<In, Out>;
+  readonly description?: string;
+}
+
+/** A declared action: input as for a mutator; its function returns `ResultIn`, a caller gets `Result`. */
+export interface ActionShape<In, Out = In, ResultIn = unknown, Result = ResultIn> extends Shape<In, Out> {
+  readonly output: Validator<ResultIn, Result>;
+}
+
+export interface TableShapes {
+  readonly [name: string]: TableShape<unknown, unknown>;
+}
+export interface MutatorShapes {
+  readonly [name: string]: Shape<unknown, unknown>;
+}
+export interface ActionShapes {
+  readonly [name: string]: ActionShape<unknown, unknown, unknown, unknown>;
+}
+
+/** An app's data and operations, as one value and one type. `S` in all other types is `typeof schema`. */
+export interface Schema<Tables extends TableShapes, Mutators extends MutatorShapes, Actions extends ActionShapes> {
+  readonly schemaVersion: number;
+  readonly tables: Tables;
+  readonly mutators: Mutators;
+  readonly actions: Actions;
+}
+
+/** Any schema. Code that takes one is generic in `S extends AnySchema`. */
+export type AnySchema = Schema<TableShapes, MutatorShapes, ActionShapes>;
+
+/** Validators are left behind, so that hovers and declaration files show rows and inputs, not the library they came from. */
+type TablesOf<T extends TableShapes> = {
+  readonly [N in keyof T]: T[N]['schema'] extends TableSchema<infer Row, infer RowInput> ? TableShape<Row, RowInput> : never;
+};
+type MutatorsOf<M extends MutatorShapes> = {
+  readonly [N in keyof M]: M[N]['input'] extends Validator<infer In, infer Out> ? Shape<In, Out> : never;
+};
+type ActionsOf<A extends ActionShapes> = {
+  readonly [N in keyof A]: A[N]['input'] extends Validator<infer In, infer Out>
+    ? A[N]['output'] extends Validator<infer ResultIn, infer Result>
+      ? ActionShape<In, Out, ResultIn, Result>
+      : never
+    : never;
+};
+
+export type TableName<S extends AnySchema> = keyof S['tables'] & string;
+export type MutatorName<S extends AnySchema> = keyof S['mutators'] & string;
+export type ActionName<S extends AnySchema> = keyof S['actions'] & string;
+
+/** A row as it is read. Rows are frozen. */
+export type RowOf<S extends AnySchema, N extends TableName<S>> =
+  S['tables'][N] extends TableShape<infer Row, unknown> ? Readonly<Row> : never;
+/** A row as it is written: what the validator fills in may be left out. */
+export type RowInputOf<S extends AnySchema, N extends TableName<S>> =
+  S['tables'][N] extends TableShape<unknown, infer RowInput> ? RowInput : never;
+
+/** What a caller gives. */
+export type InOf<D> = D extends Shape<infer In, unknown> ? In : never;
+/** What the function gets. */
+export type OutOf<D> = D extends Shape<unknown, infer Out> ? Out : never;
+
+/**
+ * Declares an app's tables, mutators and actions. Pure: nothing is opened. Throws `schema.invalid` with the path of the
+ * first thing that is wrong: a version that is not a positive integer, a name that is not an identifier (or is `then`,
+ * `constructor`, `__proto__`), something that is no validator.
+ */
+export function defineSchema<
+  const T extends TableShapes,
+  const M extends MutatorShapes,
+  // eslint-disable-next-line typescript/no-empty-object-type -- an app without actions has none, not any
+  const A extends ActionShapes = {},
+>(definition: {
+  readonly schemaVersion: number;
+  readonly tables: T;
+  readonly mutators: M;
+  readonly actions?: A;
+}): Schema<TablesOf<T>, MutatorsOf<M>, ActionsOf<A>> {
+  const { schemaVersion, tables, mutators } = definition;
+  const actions: ActionShapes = definition.actions ?? {};
+  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) invalid('schemaVersion', 'it is not a positive integer');
+  for (const [name, shape] of declared('tables', tables)) requireValidator(`tables.${name}.schema`, shape.schema?.row);
+  for (const [name, shape] of declared('mutators', mutators)) requireValidator(`mutators.${name}.input`, shape.input);
+  for (const [name, shape] of declared('actions', actions)) {
+    requireValidator(`actions.${name}.input`, shape.input);
+    requireValidator(`actions.${name}.output`, shape.output);
+  }
+  const schema: AnySchema = Object.freeze({ schemaVersion, tables, mutators, actions });
+  // The shapes are the same objects; only their type forgets which library validates them.
+  return schema as Schema<TablesOf<T>, MutatorsOf<M>, ActionsOf<A>>;
+}
+
+const FORBIDDEN_NAMES = new Set(['then', 'constructor', '__proto__']);
+
+function declared<D>(kind: string, shapes: { readonly [name: string]: D }): [string, D][] {
+  const entries = Object.entries(shapes);
+  for (const [name] of entries) {
+    if (!/^[A-Za-z_]\w{0,63}$/.test(name) || FORBIDDEN_NAMES.has(name)) {
+      invalid(`${kind}.${name}`, 'names are 1 to 64 letters, digits and underscores, not beginning with a digit, and not then, constructor or __proto__');
+    }
+  }
+  return entries;
+}
+
+function requireValidator(path: string, value: unknown): void {
+  if (!isValidator(value)) invalid(path, 'it is not a Standard Schema validator');
+}
+
+function invalid(path: string, problem: string): never {
+  throw new CotableError('schema.invalid', { path, problem });
+}

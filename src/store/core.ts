@@ -1,0 +1,300 @@
+import type { CotableError } from '../errors.ts';
+import { mutationId, randomName } from '../mutation/mutation-id.ts';
+import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
+import type { AckRecord, EntryRecord } from '../protocol/records.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import type { Deferred } from '../util/deferred.ts';
+import { createHybridClock, type HybridClock } from '../util/hlc.ts';
+import { confirmBatch, keys, META, storedMutation, type Journal, type Stored, type StoredMeta, type StoredMutation } from './journal.ts';
+import { rebuild } from './rebuild.ts';
+import { createReplica, NOTHING_CONFIRMED, type Confirmed, type PendingMutation, type Replica } from './replica.ts';
+import type { TableChanges } from './table-state.ts';
+
+/** A device keeps this many entries before it folds them into its documents, at a start or a rebuild. */
+const FOLD_LOG_AFTER = 500;
+
+export interface CoreOptions {
+  readonly schema: AnySchema;
+  readonly mutators: MutatorFunctions;
+  readonly room: string;
+  readonly userId: string | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** What happens in the core that others show or act on. */
+export interface CoreEvents {
+  /** Rows changed, all tables together; `pending` too may have. */
+  changed(tables: ReadonlyMap<string, TableChanges>): void;
+  /** A mutation will never be confirmed. */
+  rejected(mutation: PendingMutation, error: CotableError): void;
+  /** The device cannot keep something any more. */
+  notKept(error: CotableError): void;
+  /** There may be something to send. */
+  sendable(): void;
+}
+
+/** The state of one open store: its replica, what of it is on disk, and the few ways in which both change. */
+export interface Core {
+  readonly host: MutatorHost;
+  /** Names the mutations made in this open of the store. */
+  readonly replicaName: number;
+  readonly hybrid: HybridClock;
+  readonly replica: Replica;
+  readonly meta: StoredMeta;
+  /** Whether everything written so far is, or will be, on the device. */
+  readonly isKept: boolean;
+  /** Mutations on their way to the disk; they may not be sent yet. */
+  isUnstored(id: string): boolean;
+  /** Resolved or rejected by id when the relay has judged a mutation. */
+  readonly receipts: Map<string, Deferred<void>>;
+  /** The wall clock as the relay would read it. */
+  now(): number;
+  /** The relay has told its time, and fenced the writers of `meta.fence`. */
+  welcomed(clockOffset: number): void;
+  load(journal: Journal): Promise<Stored>;
+  /** Writes a mutation that has just been committed; resolves when it is on disk. */
+  keep(mutation: PendingMutation): Promise<void>;
+  /** Tells observers what has changed since the last time. */
+  publish(): void;
+  confirm(records: readonly (EntryRecord | AckRecord)[]): void;
+  /** Takes mutations that were refused out of the outbox. A rebuild must follow. */
+  reject(refused: ReadonlyMap<string, CotableError>): void;
+  /** Goes the road back from what is on disk, and judges what cannot run again. */
+  replay(ceiling: number): Promise<void>;
+  /** Gives up a writer that the relay has fenced: what is pending runs again under a new one. */
+  renew(): Promise<void>;
+  /** Takes a snapshot in the place of all that was confirmed, and replays what is pending. */
+  install(confirmed: Confirmed): Promise<void>;
+}
+
+export function createCore(options: CoreOptions, events: CoreEvents): Core {
+  const { schema, clock, random } = options;
+  let journal: Journal | undefined;
+  let isKept = true;
+  let replica = createReplica(schema, randomName(random), NOTHING_CONFIRMED);
+  let meta: StoredMeta = {
+    format: 1,
+    schemaVersion: schema.schemaVersion,
+    lineage: 0,
+    epoch: 0,
+    docSeq: 0,
+    fence: [],
+    deviceId: randomName(random).toString(36),
+    clockOffset: 0,
+  };
+  /** How many writes of each mutation are under way. */
+  const unstored = new Map<string, number>();
+  const receipts = new Map<string, Deferred<void>>();
+  const now = (): number => clock.now() + meta.clockOffset;
+  const hybrid = createHybridClock(now);
+  const staticHost = { schema, mutators: options.mutators, room: options.room };
+
+  async function write(batch: Parameters<Journal['write']>[0]): Promise<void> {
+    try {
+      await journal?.write(batch);
+    } catch (error) {
+      isKept = false;
+      // The journal rejects with errors of the catalogue only.
+      events.notKept(error as CotableError);
+      throw error;
+    }
+  }
+
+  /** For writes that nobody waits for: `notKept` has told of a failure. */
+  function writeQuietly(batch: Parameters<Journal['write']>[0]): void {
+    write(batch).then(undefined, () => undefined);
+  }
+
+  function publish(): void {
+    const changed = new Map<string, TableChanges>();
+    for (const [name, table] of replica.tables) {
+      const changes = table.takeChanges();
+      if (changes.touched.size > 0) changed.set(name, changes);
+    }
+    events.changed(changed);
+  }
+
+  function reject(refused: ReadonlyMap<string, CotableError>): void {
+    const put: [StorageKey, StorageValue][] = [];
+    const gone: StorageKey[] = [];
+    for (const [id, error] of refused) {
+      const mutation = replica.pending.get(id);
+      if (!mutation) continue;
+      const { key, name, input, userId, at } = mutation;
+      put.push([keys.rejected(key), { key, id, name, input, userId, at, error: { code: error.code, params: error.params } }]);
+      gone.push(keys.outbox(key));
+      replica.drop(id);
+      receipts.get(id)?.reject(error);
+      receipts.delete(id);
+      events.rejected(mutation, error);
+    }
+    if (gone.length > 0) writeQuietly({ put, delete: gone });
+  }
+
+  /** The writer for a rebuilt replica: the same only while nobody else can have heard of it. */
+  function nextWriter(): number {
+    return replica.hasSent ? randomName(random) : replica.writer;
+  }
+
+  async function build(confirmed: Confirmed, pending: Iterable<StoredMutation | PendingMutation>, ceiling: number, isFinal: boolean): Promise<void> {
+    const carriers: number[] = [];
+    await rebuild({
+      schema,
+      host: staticHost,
+      writer: nextWriter(),
+      confirmed,
+      pending: noting(pending, carriers),
+      ceiling,
+      confirmedReady(fresh) {
+        for (const table of fresh.tables.values()) hybrid.see(table.highestClock);
+        if (confirmed.entries.length < FOLD_LOG_AFTER) return;
+        meta = { ...meta, docSeq: confirmed.seq };
+        writeQuietly({ put: [[META, meta], ...docPuts(fresh)], deletePrefix: [['log']] });
+      },
+      finish({ replica: fresh, failed }) {
+        const changed = new Map<string, TableChanges>();
+        for (const [name, table] of fresh.tables) {
+          const old = replica.tables.get(name);
+          if (old) changed.set(name, table.replace(old));
+        }
+        const writers = [...meta.fence, ...(replica.hasSent ? [replica.writer] : []), ...carriers];
+        meta = { ...meta, fence: [...new Set(writers)].filter((writer) => writer !== fresh.writer) };
+        replica = fresh;
+        keepAll([...fresh.pending.values()]);
+        events.changed(changed);
+        if (!isFinal) return;
+        reject(failed);
+        publish();
+      },
+    });
+  }
+
+  /** What ran again has other bytes and another writer now: both are on disk before anything of it is sent. */
+  function keepAll(mutations: readonly PendingMutation[]): void {
+    for (const mutation of mutations) {
+      hybrid.see(mutation.clock);
+      unstored.set(mutation.id, (unstored.get(mutation.id) ?? 0) + 1);
+    }
+    const written = (): void => {
+      for (const mutation of mutations) isWritten(mutation.id);
+      events.sendable();
+    };
+    write({ put: [[META, meta], ...mutations.map(outboxPut)] }).then(written, written);
+  }
+
+  function isWritten(id: string): void {
+    const rest = (unstored.get(id) ?? 1) - 1;
+    if (rest > 0) unstored.set(id, rest);
+    else unstored.delete(id);
+  }
+
+  return {
+    host: {
+      ...staticHost,
+      source(table) {
+        const state = replica.tables.get(table);
+        if (!state) throw new Error(`there is no table ${table}`);
+        return state;
+      },
+    },
+    replicaName: randomName(random),
+    hybrid,
+    isUnstored: (id) => unstored.has(id),
+    receipts,
+    now,
+    publish,
+    reject,
+    get replica() {
+      return replica;
+    },
+    get meta() {
+      return meta;
+    },
+    get isKept() {
+      return isKept;
+    },
+
+    welcomed(clockOffset) {
+      meta = { ...meta, clockOffset, fence: [] };
+      writeQuietly({ put: [[META, meta]] });
+    },
+
+    async load(opened) {
+      const stored = await opened.load();
+      journal = opened;
+      meta = stored.meta ?? meta;
+      if (!stored.meta) writeQuietly({ put: [[META, meta]] });
+      await build(stored.confirmed, stored.outbox, Number.MAX_SAFE_INTEGER, false);
+      return stored;
+    },
+
+    async keep(mutation) {
+      unstored.set(mutation.id, (unstored.get(mutation.id) ?? 0) + 1);
+      try {
+        await write({ put: [outboxPut(mutation)] });
+      } finally {
+        isWritten(mutation.id);
+        events.sendable();
+      }
+    },
+
+    confirm(records) {
+      const fresh = replica.confirm(records);
+      if (fresh.length === 0) return;
+      writeQuietly(confirmBatch(fresh));
+      publish();
+      for (const entry of fresh) {
+        hybrid.see(entry.clock);
+        settle(entry);
+      }
+    },
+
+    async replay(ceiling) {
+      hybrid.lower(ceiling);
+      await build(await readBack(), replica.pending.values(), ceiling, true);
+    },
+
+    async renew() {
+      replica.hasSent = true;
+      await build(await readBack(), replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
+    },
+
+    async install(confirmed) {
+      meta = { ...meta, lineage: confirmed.lineage, epoch: confirmed.epoch, docSeq: confirmed.seq };
+      const put: [StorageKey, StorageValue][] = confirmed.tables.map(({ table, bytes }) => [keys.doc(table), bytes]);
+      writeQuietly({ deletePrefix: [['doc'], ['log']], put: [[META, meta], ...put] });
+      await build(confirmed, replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
+    },
+  };
+
+  /** What is confirmed, from disk: everything written before this call is there. */
+  async function readBack(): Promise<Confirmed> {
+    await journal?.write({});
+    return (await journal?.load())?.confirmed ?? NOTHING_CONFIRMED;
+  }
+
+  function settle(entry: EntryRecord): void {
+    const id = mutationId(entry.key);
+    receipts.get(id)?.resolve();
+    receipts.delete(id);
+  }
+
+  function docPuts(fresh: Replica): [StorageKey, StorageValue][] {
+    return fresh.encode().map(({ table, bytes }) => [keys.doc(table), bytes]);
+  }
+}
+
+function outboxPut(mutation: PendingMutation): [StorageKey, StorageValue] {
+  return [keys.outbox(mutation.key), storedMutation(mutation)];
+}
+
+/** Passes mutations on and notes which writers carried them. */
+function* noting<T extends { readonly writer: number }>(mutations: Iterable<T>, writers: number[]): Generator<T> {
+  for (const mutation of mutations) {
+    writers.push(mutation.writer);
+    yield mutation;
+  }
+}

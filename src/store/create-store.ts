@@ -1,0 +1,44 @@
+import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
+import { CotableError } from '../errors.ts';
+import type { ClientStorage } from '../ports/client-storage.ts';
+import type { Transport } from '../ports/transport.ts';
+import { MAX_ROOM_NAME } from '../protocol/limits.ts';
+import type { MutatorFunctions } from '../mutation/run.ts';
+import type { Mutators } from '../schema/mutators.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import { realClock } from '../util/real-clock.ts';
+import { createStoreOf } from './store.ts';
+import type { Store } from './types.ts';
+
+export interface StoreOptions<S extends AnySchema> {
+  readonly schema: S;
+  /** The functions of all mutators; the same value that the relay gets. */
+  readonly mutators: Mutators<NoInfer<S>>;
+  /** 1 to 256 characters. Two stores of one room on one device share what is on disk when their `userId` is equal. */
+  readonly room: string;
+  /** Where data outlives the tab: `indexedDb()`. */
+  readonly storage: ClientStorage;
+  /** How to reach the relay; with several, each try takes the next. None: everything stays pending on the device. */
+  readonly transports: readonly Transport[];
+  /** Called before each handshake; what it gives is shown to the relay. */
+  readonly token?: () => string | Promise<string>;
+  /** Who writes; taken only by a relay that does not authenticate. Default: an id that this device keeps for the room. */
+  readonly userId?: string;
+}
+
+/**
+ * Opens a room on this device. Returns at once: `store.ready` tells when rows can be read, `store.synced` when it was
+ * level with the relay; mutations made before wait for `ready`. Throws `room.invalidName` or `schema.invalid`. The
+ * caller closes the store.
+ */
+export function createStore<S extends AnySchema>(options: StoreOptions<S>): Store<S> {
+  const { schema, room, storage, transports, token, userId } = options;
+  if (room.length < 1 || room.length > MAX_ROOM_NAME) throw new CotableError('room.invalidName', { problem: `it has ${room.length} characters` });
+  const mutators: MutatorFunctions = options.mutators;
+  for (const name of Object.keys(schema.mutators)) {
+    if (typeof mutators[name] !== 'function') throw new CotableError('schema.invalid', { path: `mutators.${name}`, problem: 'its function is missing' });
+  }
+  const store: unknown = createStoreOf({ schema, mutators, room, storage, fallback: memoryClientStorage(), transports, token, userId, clock: realClock(), random: Math.random });
+  // Within, tables and inputs are plain JSON; which types they have is known only out here.
+  return store as Store<S>;
+}

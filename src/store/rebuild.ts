@@ -1,0 +1,55 @@
+import { asCotableError, CotableError } from '../errors.ts';
+import { runMutator, type MutatorHost } from '../mutation/run.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import { createReplica, type Confirmed, type OutboxCall, type Replica } from './replica.ts';
+
+export interface Rebuilt {
+  readonly replica: Replica;
+  /** Those that could not run again, with what they threw. In `replica` they are parked. */
+  readonly failed: ReadonlyMap<string, CotableError>;
+}
+
+/**
+ * The one road back: throws the view away, takes what is confirmed, and runs what is pending again by name and input, in
+ * order, under `writer`. A mutation keeps its id, and its clock too unless it reads something later or writes over an
+ * earlier one of this device; clocks above `ceiling` are lowered to it first. `pending` may grow while this runs
+ * (mutators may await): `finish` is called in the very moment when all of it has run, so that nothing slips in between.
+ */
+export async function rebuild(options: {
+  readonly schema: AnySchema;
+  readonly host: Omit<MutatorHost, 'source'>;
+  readonly writer: number;
+  readonly confirmed: Confirmed;
+  readonly pending: Iterable<OutboxCall & { readonly clock: number }>;
+  readonly ceiling: number;
+  /** Called with the confirmed state alone, before anything pending runs on it. */
+  readonly confirmedReady?: (replica: Replica) => void;
+  readonly finish: (rebuilt: Rebuilt) => void;
+}): Promise<void> {
+  const replica = createReplica(options.schema, options.writer, options.confirmed);
+  options.confirmedReady?.(replica);
+  const failed = new Map<string, CotableError>();
+  const host: MutatorHost = {
+    ...options.host,
+    source(table) {
+      const state = replica.tables.get(table);
+      if (!state) throw new Error(`there is no table ${table}`);
+      return state;
+    },
+  };
+  for (const mutation of options.pending) {
+    const { key, id, name, input, userId, at } = mutation;
+    const call = { key, id, name, input, userId, at };
+    try {
+      const running = runMutator(host, call);
+      const result = running instanceof Promise ? await running : running;
+      const clock = Math.max(Math.min(mutation.clock, options.ceiling), result.floor() + 1);
+      replica.commit(call, clock, result.intents, result.changes(clock));
+    } catch (error) {
+      const reason = asCotableError(error, (text) => new CotableError('mutation.failed', { name, reason: text }, { cause: error }));
+      failed.set(id, reason);
+      replica.park(call, mutation.clock, reason);
+    }
+  }
+  options.finish({ replica, failed });
+}

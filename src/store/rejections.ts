@@ -1,0 +1,54 @@
+import { BehaviorSubject, type Observable } from 'rxjs';
+import { errorFromBody, type CotableError } from '../errors.ts';
+import type { StorageBatch } from '../ports/client-storage.ts';
+import { keys, type StoredRejection } from './journal.ts';
+import type { OutboxCall } from './replica.ts';
+import type { MutationReceipt, Rejection } from './types.ts';
+
+/** Mutations that will never be confirmed, until the app has dealt with them. They are on disk already when they get here. */
+export interface Rejections {
+  list(): readonly Rejection[];
+  readonly list$: Observable<readonly Rejection[]>;
+  load(stored: readonly StoredRejection[]): void;
+  add(mutation: OutboxCall, error: CotableError): void;
+  close(): void;
+}
+
+export function createRejections(
+  mutate: (name: string, input: unknown) => Promise<MutationReceipt>,
+  write: (batch: StorageBatch) => Promise<void>,
+): Rejections {
+  const list = new BehaviorSubject<readonly Rejection[]>([]);
+
+  function toRejection({ key, id, name, input }: OutboxCall, error: CotableError): Rejection {
+    const rejection: Rejection = Object.freeze({
+      id,
+      name,
+      input,
+      error,
+      async retry() {
+        const receipt = await mutate(name, input);
+        await rejection.dismiss();
+        return receipt;
+      },
+      async dismiss() {
+        await write({ delete: [keys.rejected(key)] });
+        list.next(list.value.filter((item) => item.id !== id));
+      },
+    });
+    return rejection;
+  }
+
+  return {
+    list: () => list.value,
+    list$: list.asObservable(),
+    load(stored) {
+      if (stored.length === 0) return;
+      list.next([...stored.map((item) => toRejection(item, errorFromBody({ errorCode: item.error.code, errorParams: item.error.params }))), ...list.value]);
+    },
+    add(mutation, error) {
+      list.next([...list.value, toRejection(mutation, error)]);
+    },
+    close: () => list.complete(),
+  };
+}

@@ -1,0 +1,167 @@
+import { changesToEffect, type CellChanges, type Effect } from '../doc/cells.ts';
+import { createTableDoc } from '../doc/table-doc.ts';
+import { mutationId } from '../mutation/mutation-id.ts';
+import type { CotableError } from '../errors.ts';
+import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
+import type { Intent, TableUpdate } from '../protocol/frames.ts';
+import type { AckRecord, EntryRecord } from '../protocol/records.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import type { JsonValue } from '../util/json.ts';
+import { createTableState, type TableState } from './table-state.ts';
+
+/** What a mutation is before it has run, and in every replay. */
+export interface OutboxCall {
+  readonly key: MutationKey;
+  readonly id: string;
+  readonly name: string;
+  readonly input: JsonValue;
+  readonly userId: string;
+  readonly at: number;
+}
+
+/** A mutation of this device that the relay has not judged yet, as it ran last. */
+export interface PendingMutation extends OutboxCall {
+  readonly clock: number;
+  readonly intents: readonly Intent[];
+  readonly writer: number;
+  /** The writer's count; 0 while the mutation could not run, see `parked`. */
+  readonly number: number;
+  readonly updates: readonly TableUpdate[];
+  readonly effects: ReadonlyMap<string, Effect>;
+  /** Why it has no effect for now: it threw in a replay and waits for what the relay says. */
+  readonly parked: CotableError | undefined;
+}
+
+/** What the relay confirmed, as it lies on the device or came in a snapshot. */
+export interface Confirmed extends RoomBirth {
+  readonly seq: number;
+  /** Documents as of some earlier `seq`, and all entries since. */
+  readonly tables: readonly TableUpdate[];
+  readonly entries: readonly EntryRecord[];
+}
+
+export const NOTHING_CONFIRMED: Confirmed = { lineage: 0, epoch: 0, seq: 0, tables: [], entries: [] };
+
+/** All of a room in memory: documents, rows, what is pending. Knows nothing of disks and links. */
+export interface Replica {
+  readonly writer: number;
+  readonly birth: RoomBirth;
+  readonly seq: number;
+  readonly tables: ReadonlyMap<string, TableState>;
+  /** In the order they were made. */
+  readonly pending: ReadonlyMap<string, PendingMutation>;
+  /** An accepted mutation that is pending here too, made by another writer, came in: the documents hold it twice. */
+  readonly isDoubled: boolean;
+  /** Whether anything was sent under this writer, so that it may not be used by another document. */
+  hasSent: boolean;
+  /** Puts a mutation that has run into documents and rows, all tables together. */
+  commit(call: OutboxCall, clock: number, intents: readonly Intent[], changes: ReadonlyMap<string, CellChanges>): PendingMutation;
+  /** Keeps a mutation that could not run. */
+  park(call: OutboxCall, clock: number, error: CotableError): PendingMutation;
+  /** Takes a mutation out of the rows (its updates stay in the documents: a rebuild must follow). */
+  drop(id: string): void;
+  /**
+   * Applies accepted mutations, ascending. Those not above `seq` are skipped. Returns what was new, whole, to be kept.
+   * Throws when one is missing in between, or acknowledges what is not pending.
+   */
+  confirm(records: readonly (EntryRecord | AckRecord)[]): readonly EntryRecord[];
+  /** The documents; those of the confirmed state as long as nothing was pending since the replica was made. */
+  encode(): readonly TableUpdate[];
+}
+
+export function createReplica(schema: AnySchema, writer: number, confirmed: Confirmed): Replica {
+  const tables = new Map<string, TableState>();
+  for (const name of Object.keys(schema.tables)) {
+    const doc = createTableDoc(name, writer);
+    doc.apply(confirmed.tables.filter((update) => update.table === name).map((update) => update.bytes));
+    doc.apply(confirmed.entries.flatMap((entry) => updatesOf(entry, name)));
+    tables.set(name, createTableState(doc));
+  }
+  const pending = new Map<string, PendingMutation>();
+  let seq = confirmed.seq;
+  let last = 0;
+  let isDoubled = false;
+
+  function drop(id: string): void {
+    const mutation = pending.get(id);
+    for (const table of mutation?.effects.keys() ?? []) tables.get(table)?.dropPending(id);
+    pending.delete(id);
+  }
+
+  function toEntry(record: EntryRecord | AckRecord): EntryRecord {
+    if (record.kind === 'entry') return record;
+    const mutation = pending.get(mutationId(record.key));
+    if (!mutation) throw new Error(`mutation ${mutationId(record.key)} was acknowledged, but is not pending`);
+    const { key, writer: by, number, clock, updates } = mutation;
+    return { kind: 'entry', seq: record.seq, key, writer: by, number, clock, updates, repairs: record.repairs };
+  }
+
+  return {
+    writer,
+    birth: { lineage: confirmed.lineage, epoch: confirmed.epoch },
+    get seq() {
+      return seq;
+    },
+    tables,
+    pending,
+    get isDoubled() {
+      return isDoubled;
+    },
+    hasSent: false,
+    drop,
+
+    commit(call, clock, intents, changes) {
+      const effects = new Map<string, Effect>();
+      const updates: TableUpdate[] = [];
+      for (const [name, cells] of changes) {
+        const table = tables.get(name);
+        const bytes = table?.doc.write(cells);
+        if (!table || !bytes) continue;
+        const effect = changesToEffect(cells);
+        table.addPending(call.id, effect);
+        effects.set(name, effect);
+        updates.push({ table: name, bytes });
+      }
+      last += 1;
+      const mutation = { ...call, clock, intents, writer, number: last, updates, effects, parked: undefined };
+      pending.set(call.id, mutation);
+      return mutation;
+    },
+
+    park(call, clock, parked) {
+      const mutation = { ...call, clock, intents: [], writer, number: 0, updates: [], effects: new Map(), parked };
+      pending.set(call.id, mutation);
+      return mutation;
+    },
+
+    confirm(records) {
+      const fresh: EntryRecord[] = [];
+      for (const record of records) {
+        if (record.seq <= seq + fresh.length) continue;
+        if (record.seq !== seq + fresh.length + 1) throw new Error(`entry ${record.seq} came after ${seq + fresh.length}`);
+        fresh.push(toEntry(record));
+      }
+      for (const [name, table] of tables) {
+        const updates = fresh.flatMap((entry) => updatesOf(entry, name));
+        if (updates.length > 0) table.doc.apply(updates);
+      }
+      for (const entry of fresh) {
+        const mine = pending.get(mutationId(entry.key));
+        if (mine && mine.writer !== entry.writer) isDoubled = true;
+        for (const { table: name, bytes } of entry.updates) {
+          const table = tables.get(name);
+          table?.confirm(mine?.writer === entry.writer ? (mine.effects.get(name) ?? new Map()) : table.doc.effectOf(bytes));
+        }
+        if (mine) drop(mine.id);
+      }
+      seq += fresh.length;
+      return fresh;
+    },
+
+    encode: () => [...tables].map(([table, state]) => ({ table, bytes: state.doc.encode() })),
+  };
+}
+
+function updatesOf(entry: EntryRecord, table: string): Uint8Array[] {
+  return [...entry.updates, ...entry.repairs].filter((update) => update.table === table).map((update) => update.bytes);
+}

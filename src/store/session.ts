@@ -1,0 +1,206 @@
+import { CotableError, errorFromBody } from '../errors.ts';
+import { mutationId } from '../mutation/mutation-id.ts';
+import type { MutationKey } from '../ports/relay-storage.ts';
+import { decodeRecord, decodeTables } from '../protocol/records.ts';
+import type { MutationRange, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
+import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
+import { msToClock } from '../util/hlc.ts';
+import { createSerial } from '../util/serial.ts';
+import type { OpenLink } from './connector.ts';
+import type { Core } from './core.ts';
+import type { PendingMutation } from './replica.ts';
+
+/** What a session tells of itself. */
+export interface SessionEvents {
+  /** The store is level with the relay. */
+  level(): void;
+  /** Something failed that no reconnect mends by itself. */
+  failed(error: CotableError): void;
+}
+
+/**
+ * The store's half of the protocol: greets on every new link, catches up, goes the road back where it must, then sends
+ * what is pending, in order, each mutation once per link.
+ */
+export interface Session {
+  opened(link: OpenLink): void;
+  frame(frame: RelayFrame, link: OpenLink): void;
+  /** The link is gone; `reason` as far as one side gave one. */
+  lost(reason: CotableError | undefined): void;
+  /** A mutation was made: it is to be sent after those before it. */
+  committed(mutation: PendingMutation): void;
+  /** There may be something to send. */
+  pump(): void;
+}
+
+/** One link's way from greeting to sending. */
+interface Conversation {
+  readonly link: OpenLink;
+  /** The writer that the relay knows for this link. */
+  readonly writer: number;
+  welcome: WelcomeFrame | undefined;
+  isLevel: boolean;
+  /** Mutations that this link has to send, by number; nothing is sent before the link is level. */
+  queue: PendingMutation[] | undefined;
+  /** How many of them were sent. */
+  sent: number;
+}
+
+export function createSession(core: Core, identity: { readonly userId: () => string; readonly token: () => Promise<string> }, events: SessionEvents): Session {
+  let current: Conversation | undefined;
+  /** What was confirmed cannot be read back from this device: the relay has it. */
+  let wantsSnapshot = false;
+  /** The relay takes no more from this writer. */
+  let isFenced = false;
+  const serial = createSerial((error) => {
+    const reason = error instanceof CotableError ? error : new CotableError('protocol.badFrame', { problem: String(error) }, { cause: error });
+    events.failed(reason);
+    current?.link.close(reason);
+  });
+
+  async function greet(link: OpenLink): Promise<void> {
+    const token = await identity.token();
+    if (isFenced && core.isKept) await core.renew();
+    if (link.isClosed) return;
+    const { replica, meta, host, replicaName } = core;
+    // With no writer to name, the link is good for reading: the snapshot it brings is built upon with a new one.
+    const writer = isFenced && !core.isKept ? 0 : replica.writer;
+    wantsSnapshot ||= writer === 0;
+    isFenced = false;
+    current = { link, writer, welcome: undefined, isLevel: false, queue: undefined, sent: 0 };
+    link.send({
+      type: 'hello',
+      schemaVersion: host.schema.schemaVersion,
+      room: host.room,
+      userId: identity.userId(),
+      token,
+      lineage: wantsSnapshot ? 0 : replica.birth.lineage,
+      epoch: replica.birth.epoch,
+      seq: replica.seq,
+      replica: replicaName,
+      writer,
+      fence: meta.fence,
+      outbox: toRanges([...replica.pending.values()].map((mutation) => mutation.key)),
+    });
+  }
+
+  function take(frame: RelayFrame, conversation: Conversation): void | Promise<void> {
+    switch (frame.type) {
+      case 'welcome':
+        conversation.welcome = frame;
+        core.welcomed(frame.now - (core.now() - core.meta.clockOffset));
+        return levelWhenCaughtUp(conversation);
+      case 'snapshot':
+        return install(conversation, frame);
+      case 'entries':
+        checkBirth(frame);
+        core.confirm(frame.records.map(decodeRecord));
+        return levelWhenCaughtUp(conversation) ?? pump();
+      case 'outcome':
+        // Judged before under another writer: a new handshake sorts out which.
+        if (core.replica.pending.has(mutationId(frame.key))) conversation.link.close(new CotableError('writer.fenced', {}));
+        return;
+      case 'pong':
+      case 'failed':
+    }
+  }
+
+  async function install(conversation: Conversation, frame: RelayFrame & { type: 'snapshot' }): Promise<void> {
+    const { lineage, epoch, seq } = frame;
+    await core.install({ lineage, epoch, seq, tables: decodeTables(frame.bytes), entries: [] });
+    wantsSnapshot = false;
+    await levelWhenCaughtUp(conversation);
+  }
+
+  function checkBirth(frame: { readonly lineage: number; readonly epoch: number }): void {
+    const { lineage, epoch } = core.replica.birth;
+    if (frame.lineage !== lineage || frame.epoch !== epoch) throw new CotableError('room.lineageChanged', {});
+  }
+
+  function levelWhenCaughtUp(conversation: Conversation): Promise<void> | undefined {
+    const { welcome, isLevel } = conversation;
+    const { birth, seq } = core.replica;
+    if (isLevel || wantsSnapshot || !welcome || birth.lineage !== welcome.lineage || birth.epoch !== welcome.epoch || seq < welcome.head) return undefined;
+    return level(conversation, welcome);
+  }
+
+  /** All that the relay had when it answered is here; what is pending now is what it does not know, or refused. */
+  async function level(conversation: Conversation, welcome: WelcomeFrame): Promise<void> {
+    conversation.isLevel = true;
+    const refused = new Map<string, CotableError>();
+    for (const { key, outcome } of welcome.outcomes) {
+      if ('refused' in outcome) refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
+    }
+    const hadRefused = [...refused.keys()].some((id) => core.replica.pending.has(id));
+    core.reject(refused);
+    const ceiling = msToClock(welcome.now + CLOCK_MARGIN_MS);
+    if (hadRefused || mustReplay(welcome.writerLast, ceiling)) {
+      if (!core.isKept) {
+        wantsSnapshot = true;
+        return conversation.link.close(new CotableError('storage.notDurable', {}));
+      }
+      await core.replay(ceiling);
+    }
+    if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
+    conversation.queue = [...core.replica.pending.values()];
+    events.level();
+    pump();
+  }
+
+  function mustReplay(writerLast: number, ceiling: number): boolean {
+    const { replica } = core;
+    if (replica.isDoubled) return true;
+    let expected = writerLast;
+    for (const mutation of replica.pending.values()) {
+      expected += 1;
+      if (mutation.number !== expected || mutation.clock > ceiling) return true;
+    }
+    return false;
+  }
+
+  function pump(): void {
+    const conversation = current;
+    if (!conversation?.queue) return;
+    const { link, queue } = conversation;
+    while (link.hasRoom) {
+      const mutation = queue[conversation.sent];
+      if (!mutation || core.isUnstored(mutation.id)) break;
+      conversation.sent += 1;
+      core.replica.hasSent = true;
+      const { lineage, epoch } = core.replica.birth;
+      const { writer, number, key, clock, name, intents, updates } = mutation;
+      link.send({ type: 'mutate', lineage, epoch, writer, number, key, clock, name, intents, updates });
+    }
+    if (conversation.sent < 1000 && conversation.sent < queue.length) return;
+    queue.splice(0, conversation.sent);
+    conversation.sent = 0;
+  }
+
+  return {
+    opened(link) {
+      current?.link.close();
+      serial(() => greet(link));
+    },
+    frame(frame, link) {
+      serial(() => (current?.link === link ? take(frame, current) : undefined));
+    },
+    lost(reason) {
+      isFenced ||= reason?.code === 'writer.fenced' && current?.writer === core.replica.writer;
+      current = undefined;
+    },
+    committed(mutation) {
+      current?.queue?.push(mutation);
+    },
+    pump,
+  };
+}
+
+function toRanges(keys: readonly MutationKey[]): MutationRange[] {
+  const ranges: MutationRange[] = [];
+  for (const { replica, counter } of keys) {
+    const last = ranges.at(-1);
+    if (last?.replica === replica && last.to + 1 === counter) ranges[ranges.length - 1] = { ...last, to: counter };
+    else ranges.push({ replica, from: counter, to: counter });
+  }
+  return ranges;
+}

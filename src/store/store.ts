@@ -1,0 +1,172 @@
+import { BehaviorSubject, distinctUntilChanged } from 'rxjs';
+import { asCotableError, CotableError } from '../errors.ts';
+import type { MutatorFunctions } from '../mutation/run.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { ClientDatabase, ClientStorage } from '../ports/client-storage.ts';
+import type { Transport } from '../ports/transport.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import { createDeferred, quiet } from '../util/deferred.ts';
+import { createConnector } from './connector.ts';
+import { createCore } from './core.ts';
+import { createJournal, type Journal } from './journal.ts';
+import { createMutate } from './mutate.ts';
+import { createRejections } from './rejections.ts';
+import { createSession } from './session.ts';
+import { createTables } from './tables.ts';
+import type { Store, StoreState, StoreStatus } from './types.ts';
+
+/** What a store is made of: everything it does to the world outside is handed in. */
+export interface StoreParts {
+  readonly schema: AnySchema;
+  readonly mutators: MutatorFunctions;
+  readonly room: string;
+  readonly storage: ClientStorage;
+  /** Taken when `storage` cannot be opened. */
+  readonly fallback: ClientStorage;
+  readonly transports: readonly Transport[];
+  readonly token: (() => string | Promise<string>) | undefined;
+  readonly userId: string | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A lost link of these is mended by the next one; anything else a relay says is for the app to see. */
+const PASSING = new Set([
+  'clock.outOfBounds',
+  'writer.fenced',
+  'writer.gap',
+  'room.lineageChanged',
+  'protocol.timeout',
+  'limit.bytes',
+  'storage.conflict',
+  'storage.notDurable',
+  'storage.unavailable',
+  'relay.closed',
+]);
+
+function isLasting(reason: CotableError): boolean {
+  return !PASSING.has(reason.code);
+}
+
+/** Puts a store together from its parts. The types of the schema are given to it by `createStore`. */
+export function createStoreOf(parts: StoreParts): Store<AnySchema> {
+  const { schema, clock, random } = parts;
+  const status = new BehaviorSubject<StoreStatus>({ state: 'loading', reason: undefined, pending: 0, durable: true });
+  const synced = createDeferred<void>();
+  let journal: Journal | undefined;
+  let isReady = false;
+  let closing: Promise<void> | undefined;
+
+  function show(change: Partial<StoreStatus>): void {
+    const next = { ...status.value, ...change };
+    const { state, reason, pending, durable } = status.value;
+    if (next.state === state && next.reason === reason && next.pending === pending && next.durable === durable) return;
+    if (state !== 'closed') status.next(Object.freeze(next));
+  }
+  const enter = (state: StoreState, reason?: CotableError): void => show({ state, reason });
+
+  const core = createCore(parts, {
+    changed(tablesChanged) {
+      tables.publish(tablesChanged);
+      show({ pending: core.replica.pending.size });
+    },
+    rejected: (mutation, error) => rejections.add(mutation, error),
+    notKept: (error) => show({ durable: false, reason: error }),
+    sendable: () => session.pump(),
+  });
+  const userId = (): string => parts.userId ?? `device-${core.meta.deviceId}`;
+  const tables = createTables(Object.keys(schema.tables), () => core.replica.tables);
+  const session = createSession(
+    core,
+    { userId, token: async () => (await parts.token?.()) ?? '' },
+    {
+      level() {
+        connector.settled();
+        enter('online');
+        synced.resolve();
+      },
+      failed: (error) => isLasting(error) && enter('error', error),
+    },
+  );
+  const connector = createConnector(parts.transports, clock, random, {
+    opened: (link) => session.opened(link),
+    frame: (frame, link) => session.frame(frame, link),
+    trying: () => status.value.state === 'error' || enter('connecting'),
+    lost(reason) {
+      session.lost(reason);
+      if (reason && isLasting(reason)) enter('error', reason);
+      else if (status.value.state !== 'error' || !reason) enter('offline', reason);
+    },
+  });
+  const ready = quiet(load());
+  const mutate = createMutate({
+    core,
+    ready,
+    isReady: () => isReady,
+    isClosed: () => closing !== undefined,
+    userId,
+    async keep(mutation) {
+      await core.keep(mutation);
+      if (!journal?.durable) throw new CotableError('storage.notDurable', {});
+    },
+    committed: (mutation) => session.committed(mutation),
+  });
+  const rejections = createRejections(mutate, (batch) => journal?.write(batch) ?? Promise.resolve());
+
+  async function load(): Promise<void> {
+    try {
+      journal = createJournal(await open());
+      show({ durable: journal.durable });
+      const stored = await core.load(journal);
+      rejections.load(stored.rejected);
+      isReady = true;
+      if (closing) return;
+      connector.start();
+    } catch (error) {
+      const reason = asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error }));
+      enter('error', reason);
+      throw reason;
+    }
+  }
+
+  /** A device that keeps nothing is no reason not to work: the store goes on in memory, and says so. */
+  async function open(): Promise<ClientDatabase> {
+    const name = `${encodeURIComponent(parts.userId ?? '')}/${encodeURIComponent(parts.room)}`;
+    try {
+      return await parts.storage.open(name);
+    } catch (error) {
+      show({ reason: asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error })) });
+      return parts.fallback.open(name);
+    }
+  }
+
+  async function close(): Promise<void> {
+    connector.close();
+    await ready.catch(() => undefined);
+    await journal?.close();
+    for (const receipt of core.receipts.values()) receipt.reject(new CotableError('store.closed', {}));
+    synced.reject(new CotableError('store.closed', {}));
+    enter('closed');
+    status.complete();
+    tables.close();
+    rejections.close();
+  }
+
+  return {
+    mutate: Object.freeze(
+      Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate(name, input)])),
+    ),
+    table: (name) => tables.table(name),
+    get status() {
+      return status.value;
+    },
+    status$: status.pipe(distinctUntilChanged()),
+    get rejections() {
+      return rejections.list();
+    },
+    rejections$: rejections.list$,
+    ready,
+    synced: synced.promise,
+    close: () => (closing ??= close()),
+  };
+}

@@ -1,0 +1,186 @@
+import { cellsToRow, clockOfRow, type Effect, type RowCells, type RowWrites } from '../doc/cells.ts';
+import { foldRow } from '../doc/fold.ts';
+import type { TableDoc } from '../doc/table-doc.ts';
+import type { RowSource } from '../mutation/overlay.ts';
+import { jsonEquals, type JsonObject } from '../util/json.ts';
+import type { Change } from './types.ts';
+
+/**
+ * One table in memory: what the relay confirmed, what is pending, and the rows that both show together. The view of a
+ * row is the fold of its confirmed cells and then of each pending mutation in order, so it is right whatever Yjs made
+ * of the same writes, and it never shows the earlier of two values.
+ */
+export interface TableState extends RowSource {
+  readonly doc: TableDoc;
+  /** The highest clock of a cell that was confirmed when this state was made. */
+  readonly highestClock: number;
+  isPending(key: string): boolean;
+  /** A mutation of this device that the relay has not judged. */
+  addPending(id: string, effect: Effect): void;
+  dropPending(id: string): void;
+  /** A mutation the relay accepted, in the order of its log. */
+  confirm(effect: Effect): void;
+  /** Rows that differ from what they were at the last call, and all rows whose pending state may have changed. */
+  takeChanges(): TableChanges;
+  /** Puts this state in the place of another: rows that are equal stay the same objects. What differs is what it returns. */
+  replace(other: TableState): TableChanges;
+}
+
+export interface TableChanges {
+  readonly changes: readonly Change<JsonObject>[];
+  readonly touched: ReadonlySet<string>;
+}
+
+interface PendingWrites {
+  readonly id: string;
+  readonly writes: RowWrites;
+}
+
+export function createTableState(doc: TableDoc): TableState {
+  const confirmed = doc.rows();
+  const pending = new Map<string, PendingWrites[]>();
+  const rowsOf = new Map<string, readonly string[]>();
+  const view = new Map<string, JsonObject>();
+  const keys: string[] = [];
+  let entries: readonly (readonly [string, JsonObject])[] | undefined;
+  /** Rows to be worked out again, and what they were when observers last heard. */
+  const stale = new Set<string>();
+  let touched = new Map<string, JsonObject | undefined>();
+
+  let highestClock = 0;
+  for (const [key, cells] of confirmed) {
+    highestClock = Math.max(highestClock, clockOfRow(cells));
+    const row = cellsToRow(cells);
+    if (!row) continue;
+    view.set(key, row);
+    keys.push(key);
+  }
+  keys.sort(compare);
+
+  function cells(key: string): RowCells | undefined {
+    let folded = confirmed.get(key);
+    for (const { writes } of pending.get(key) ?? []) folded = foldRow(folded, writes);
+    return folded;
+  }
+
+  function touch(key: string): void {
+    if (!touched.has(key)) touched.set(key, view.get(key));
+    stale.add(key);
+  }
+
+  /** Not at each touch: a row that is dropped as pending and confirmed at once must stay the same object. */
+  function refresh(): void {
+    if (stale.size === 0) return;
+    for (const key of stale) {
+      const before = view.get(key);
+      const after = cellsToRow(cells(key));
+      if (jsonEquals(before, after)) continue;
+      if (!before) keys.splice(position(keys, key), 0, key);
+      if (after) view.set(key, after);
+      else {
+        view.delete(key);
+        keys.splice(position(keys, key), 1);
+      }
+      entries = undefined;
+    }
+    stale.clear();
+  }
+
+  return {
+    doc,
+    highestClock,
+    cells,
+    isPending: (key) => pending.has(key),
+
+    get(key) {
+      refresh();
+      return view.get(key);
+    },
+
+    entries() {
+      refresh();
+      return (entries ??= keys.map((key): [string, JsonObject] => [key, view.get(key) ?? {}]));
+    },
+
+    ownClock(key) {
+      let clock = 0;
+      for (const { writes } of pending.get(key) ?? []) {
+        clock = Math.max(clock, writes.row?.[0] ?? 0);
+        for (const cell of writes.fields.values()) clock = Math.max(clock, cell[0]);
+      }
+      return clock;
+    },
+
+    addPending(id, effect) {
+      for (const [key, writes] of effect) {
+        const list = pending.get(key);
+        if (list) list.push({ id, writes });
+        else pending.set(key, [{ id, writes }]);
+        touch(key);
+      }
+      rowsOf.set(id, [...effect.keys()]);
+    },
+
+    dropPending(id) {
+      for (const key of rowsOf.get(id) ?? []) {
+        const rest = (pending.get(key) ?? []).filter((entry) => entry.id !== id);
+        if (rest.length > 0) pending.set(key, rest);
+        else pending.delete(key);
+        touch(key);
+      }
+      rowsOf.delete(id);
+    },
+
+    confirm(effect) {
+      for (const [key, writes] of effect) {
+        touch(key);
+        const folded = foldRow(confirmed.get(key), writes);
+        if (folded) confirmed.set(key, folded);
+      }
+    },
+
+    takeChanges() {
+      refresh();
+      const taken = touched;
+      const changes: Change<JsonObject>[] = [];
+      for (const [key, before] of taken) {
+        const after = view.get(key);
+        if (before !== after) changes.push({ key, before, after });
+      }
+      if (taken.size > 0) touched = new Map();
+      return { changes, touched: new Set(taken.keys()) };
+    },
+
+    replace(other) {
+      refresh();
+      const changes: Change<JsonObject>[] = [];
+      const gone = new Map(other.entries());
+      for (const [key, after] of view) {
+        const before = gone.get(key);
+        gone.delete(key);
+        if (before && jsonEquals(before, after)) view.set(key, before);
+        else changes.push({ key, before, after });
+      }
+      for (const [key, before] of gone) changes.push({ key, before, after: undefined });
+      entries = changes.length === 0 ? other.entries() : undefined;
+      touched = new Map();
+      return { changes, touched: new Set([...pending.keys(), ...changes.map((change) => change.key)]) };
+    },
+  };
+}
+
+/** UTF-16 code units: the same order everywhere, whatever the locale. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function position(sorted: readonly string[], key: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? '') < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

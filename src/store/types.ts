@@ -1,0 +1,96 @@
+import type { Observable } from 'rxjs';
+import type { CotableError } from '../errors.ts';
+import type { AnySchema, InOf, MutatorName, RowOf, TableName } from '../schema/schema.ts';
+
+/** What a mutation returns once its effect is visible. */
+export interface MutationReceipt {
+  /** The mutation's name for ever. */
+  readonly id: string;
+  /** Resolves when this device has it on disk; rejects with `storage.notDurable` where nothing is, or another `storage.*` error. */
+  readonly stored: Promise<void>;
+  /** Resolves when the relay keeps it; rejects with the refusal's code after the rollback. */
+  readonly confirmed: Promise<void>;
+}
+
+/** A row that came (`before` undefined), went (`after` undefined) or changed. */
+export interface Change<Row> {
+  readonly key: string;
+  readonly before: Row | undefined;
+  readonly after: Row | undefined;
+}
+
+/**
+ * Rows that can be read now and observed. Everything is synchronous. Lists are ordered by key, and lists and rows stay
+ * the same objects for as long as nothing in them changes.
+ */
+export interface LiveQuery<Row> {
+  list(): readonly Row[];
+  entries(): readonly (readonly [key: string, row: Row])[];
+  first(): Row | undefined;
+  count(): number;
+  /** The present list at once, then once per change, after all tables of that change are written. */
+  readonly rows$: Observable<readonly Row[]>;
+  /** What changed, once per change. Nothing at the beginning. */
+  readonly changes$: Observable<readonly Change<Row>[]>;
+}
+
+/** A table of the store: the query of all its rows. */
+export interface TableView<Row> extends LiveQuery<Row> {
+  get(key: string): Row | undefined;
+  has(key: string): boolean;
+  /** The present row at once, then whenever it or its pending state changes. `pending`: not all of it is kept by the relay yet. */
+  row$(key: string): Observable<{ readonly row: Row | undefined; readonly pending: boolean }>;
+}
+
+/**
+ * - `loading`: what the device holds is being read; reads find nothing yet.
+ * - `offline`: no way to the relay for now; the store tries again by itself. `reason`: why the last link ended, if known.
+ * - `connecting`: a link is being opened, or the store is catching up.
+ * - `online`: level with the relay; new mutations are sent at once.
+ * - `error`: the relay refuses this store, see `reason`; the store tries again by itself, and nothing is dropped.
+ * - `closed`: `close()` was called.
+ */
+export type StoreState = 'loading' | 'offline' | 'connecting' | 'online' | 'error' | 'closed';
+
+export interface StoreStatus {
+  readonly state: StoreState;
+  readonly reason: CotableError | undefined;
+  /** Mutations on this device that the relay has not confirmed. */
+  readonly pending: number;
+  /** Whether what is written here outlives the tab. */
+  readonly durable: boolean;
+}
+
+/** A mutation that was refused, or that could not run again on what the relay holds. It stays until it is dismissed. */
+export interface Rejection {
+  readonly id: string;
+  readonly name: string;
+  readonly input: unknown;
+  readonly error: CotableError;
+  /** Makes the mutation again, as a new one, and dismisses this record when that worked. */
+  retry(): Promise<MutationReceipt>;
+  dismiss(): Promise<void>;
+}
+
+/** The client's handle to one room. */
+export interface Store<S extends AnySchema> {
+  /**
+   * Runs a mutator. Its effect is visible when the promise resolves: within the call when the mutator awaits nothing.
+   * The promise rejects when the mutator throws (`mutation.failed`, or its own code), when input or a row do not fit
+   * (`mutation.invalidInput`, `row.invalid`, `value.notJson` ...), or when what it read kept changing
+   * (`mutation.contested`); then nothing has happened.
+   */
+  readonly mutate: { readonly [N in MutatorName<S>]: (input: InOf<S['mutators'][N]>) => Promise<MutationReceipt> };
+  table<N extends TableName<S>>(name: N): TableView<RowOf<S, N>>;
+  readonly status: StoreStatus;
+  /** The present status at once, then each change. Completes on `close()`. */
+  readonly status$: Observable<StoreStatus>;
+  readonly rejections: readonly Rejection[];
+  readonly rejections$: Observable<readonly Rejection[]>;
+  /** Resolves when what the device holds can be read. Rejects when that is damaged (`storage.corrupt`). */
+  readonly ready: Promise<void>;
+  /** Resolves when the store was level with the relay for the first time. */
+  readonly synced: Promise<void>;
+  /** Ends links, writes what is being written, lets the storage go. What is pending stays on the device. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,15 @@
+import { describe } from 'vitest';
+import { acceptRules } from './relay-storage.accept-rules.ts';
+import { callRules } from './relay-storage.call-rules.ts';
+import { type RelayStoragePlace, usePlace } from './relay-storage.place.ts';
+import { roomRules } from './relay-storage.room-rules.ts';
+
+/** What every relay storage must do; `RULES-relay-storage.md` lists the rules by their ids. */
+export function relayStorageSuite(name: string, make: () => RelayStoragePlace | Promise<RelayStoragePlace>): void {
+  describe(`relay storage: ${name}`, () => {
+    const here = usePlace(make);
+    roomRules(here);
+    acceptRules(here);
+    callRules(here);
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * Folds the raw log of a room, sharing no code with the product: it reads the bytes itself, resolves keys from Yjs items
+ * by hand and keeps rows in plain records. It looks at what mutations wrote and not at what the relay repaired.
+ */
+import * as decoding from 'lib0/decoding';
+import { decodeUpdate } from 'yjs';
+
+interface Row {
+  clock: number;
+  value: Record<string, unknown> | null;
+  edits: Record<string, { clock: number; there: boolean; value: unknown }>;
+}
+
+export interface OracleResult {
+  /** By table, by key. */
+  readonly rows: Record<string, Record<string, Record<string, unknown>>>;
+  /** `replica.counter` of each entry, in order. */
+  readonly mutations: readonly string[];
+}
+
+export function foldLog(entries: readonly { readonly seq: number; readonly bytes: Uint8Array }[]): OracleResult {
+  const state: Record<string, Record<string, Row>> = {};
+  const keyOfItem = new Map<string, string>();
+  const mutations: string[] = [];
+  entries.forEach(({ seq, bytes }, index) => {
+    if (seq !== index + 1) throw new Error(`entry ${index + 1} of the log is numbered ${seq}`);
+    const input = decoding.createDecoder(bytes);
+    if (decoding.readUint8(input) !== 0) throw new Error('the log holds something else than entries');
+    const head = Array.from({ length: 6 }, () => decoding.readVarUint(input));
+    mutations.push(`${head[1]}.${head[2]}`);
+    for (const isRepair of [false, true]) {
+      const count = decoding.readVarUint(input);
+      for (let n = 0; n < count; n++) {
+        const table = decoding.readVarString(input);
+        const cells = readCells(table, decoding.readVarUint8Array(input).slice(), keyOfItem);
+        if (!isRepair) for (const [key, cell] of cells) apply((state[table] ??= {}), key, cell);
+      }
+    }
+  });
+  const rows: OracleResult['rows'] = {};
+  for (const [table, found] of Object.entries(state)) {
+    rows[table] = {};
+    for (const [key, row] of Object.entries(found)) {
+      if (!row.value) continue;
+      const shown = { ...row.value };
+      for (const [field, edit] of Object.entries(row.edits)) {
+        if (edit.there) shown[field] = edit.value;
+        else delete shown[field];
+      }
+      rows[table][key] = shown;
+    }
+  }
+  return { rows, mutations };
+}
+
+function readCells(table: string, update: Uint8Array, keyOfItem: Map<string, string>): [string, unknown[]][] {
+  const cells: [string, unknown[]][] = [];
+  for (const struct of decodeUpdate(update).structs) {
+    const item = struct as unknown as {
+      id: { client: number; clock: number };
+      origin: { client: number; clock: number } | null;
+      parentSub: string | null;
+      content: { arr?: unknown[] };
+    };
+    const name = (id: { client: number; clock: number }): string => `${table} ${id.client} ${id.clock}`;
+    const key = item.parentSub ?? (item.origin ? keyOfItem.get(name(item.origin)) : undefined);
+    const cell = item.content.arr?.[0];
+    if (key === undefined || !Array.isArray(cell)) throw new Error('the log holds an item that is no cell');
+    keyOfItem.set(name(item.id), key);
+    cells.push([key, cell]);
+  }
+  return cells;
+}
+
+function apply(table: Record<string, Row>, cellKey: string, cell: unknown[]): void {
+  const [key = '', field] = cellKey.split('\u001f');
+  const clock = Number(cell[0]);
+  const row = table[key];
+  if (field === undefined) {
+    if (row && row.clock >= clock) return;
+    const value = cell.length > 1 ? (cell[1] as Record<string, unknown>) : null;
+    const edits: Row['edits'] = {};
+    if (value) for (const [name, edit] of Object.entries(row?.edits ?? {})) if (edit.clock > clock) edits[name] = edit;
+    table[key] = { clock, value, edits };
+    return;
+  }
+  if (!row?.value || clock <= row.clock) return;
+  const standing = row.edits[field];
+  if (!standing || standing.clock < clock) row.edits[field] = { clock, there: cell.length > 1, value: cell[1] };
+}
