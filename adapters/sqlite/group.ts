@@ -3,7 +3,19 @@ import type { Connection } from './driver.ts';
 import type { Answer, Method, Request } from './messages.ts';
 import { storageError, toPostedError } from './storage-error.ts';
 
-const READS: ReadonlySet<Method> = new Set<Method>(['entries', 'outcomes', 'writers', 'queuedRuns']);
+/** Which calls may change something: those take the write lock, and each a savepoint. */
+const WRITES: Readonly<Record<Method, boolean>> = {
+  openRoom: true,
+  accept: true,
+  entries: false,
+  outcomes: false,
+  lastCounters: false,
+  refuse: true,
+  writers: false,
+  fence: true,
+  saveSnapshot: true,
+  queuedRuns: false,
+};
 
 /**
  * Runs requests in their order inside one transaction and answers each after its commit. A request that fails is undone
@@ -18,16 +30,16 @@ export function createGroup(connection: Connection, file: string): Group {
   const release = connection.prepare('RELEASE request');
 
   function answer(request: Request): Answer {
-    const isRead = READS.has(request.method);
-    if (!isRead) savepoint.run();
+    const writes = WRITES[request.method];
+    if (writes) savepoint.run();
     let answered: Answer;
     try {
       answered = { id: request.id, value: invoke(calls, request) };
     } catch (error) {
-      if (!isRead) undoOr(error);
+      if (writes) undoOr(error);
       answered = failure(request, error, file);
     }
-    if (!isRead) release.run();
+    if (writes) release.run();
     return answered;
   }
 
@@ -43,7 +55,7 @@ export function createGroup(connection: Connection, file: string): Group {
   return (requests) => {
     try {
       // Not prepared: libsql leaves a prepared BEGIN that found the file busy in progress, and no commit succeeds again.
-      connection.exec(requests.every(({ method }) => READS.has(method)) ? 'BEGIN' : 'BEGIN IMMEDIATE');
+      connection.exec(requests.some(({ method }) => WRITES[method]) ? 'BEGIN IMMEDIATE' : 'BEGIN');
       const answers = requests.map(answer);
       connection.exec('COMMIT');
       return answers;

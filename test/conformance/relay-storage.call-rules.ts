@@ -204,6 +204,7 @@ export function callRules(here: Here): void {
       here.storage.accept('room', start, [acceptance(1)]),
       here.storage.entries('room', 0, 9),
       here.storage.outcomes('room', [{ replica: 1, counter: 1 }]),
+      here.storage.lastCounters('room', [1]),
       here.storage.refuse('room', [{ mark: { replica: 1, counter: 1 }, refusal: REFUSAL }]),
       here.storage.writers('room', [1]),
       here.storage.fence('room', 'ann', [1]),
@@ -220,6 +221,7 @@ export function callRules(here: Here): void {
   it('[RS36] reading a room that was never opened finds nothing and makes nothing', async () => {
     expect(await here.storage.entries('room', 0, 9)).toEqual([]);
     expect(await here.storage.outcomes('room', [{ replica: 1, counter: 1 }])).toEqual([undefined]);
+    expect(await here.storage.lastCounters('room', [1])).toEqual([0]);
     expect(await here.storage.writers('room', [1])).toEqual([undefined]);
     expect(await here.storage.queuedRuns('room')).toEqual([]);
     expect(await here.storage.openRoom('room', { lineage: 3, epoch: 4 })).toEqual({ lineage: 3, epoch: 4, head: 0, snapshot: undefined });

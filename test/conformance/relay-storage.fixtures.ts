@@ -55,6 +55,7 @@ export async function everything(storage: RelayStorage, room: string): Promise<u
       room,
       digits.flatMap((replica) => digits.map((counter) => ({ replica, counter }))),
     ),
+    counters: await storage.lastCounters(room, digits),
     writers: await storage.writers(room, digits),
     runs: await storage.queuedRuns(room),
   };

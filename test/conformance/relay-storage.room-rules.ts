@@ -4,7 +4,7 @@ import { expectConflict, type Here } from './relay-storage.place.ts';
 
 const start = { epoch: BIRTH.epoch, after: 0 };
 
-/** Each other call for itself, RS1 to RS4 and RS15 to RS25. */
+/** Each other call for itself, RS1 to RS4, RS15 to RS25 and RS37. */
 export function roomRules(here: Here): void {
   it('[RS1] what a resolved call wrote is there after a restart', async () => {
     await here.storage.openRoom('room', BIRTH);
@@ -62,6 +62,27 @@ export function roomRules(here: Here): void {
       { seq: 2 },
     ]);
     expect(await here.storage.outcomes('room', [])).toEqual([]);
+  });
+
+  it('[RS37] the last counter of a replica is its highest that was accepted or refused, 0 for none, in the order asked', async () => {
+    expect(await here.storage.lastCounters('room', [1, 2])).toEqual([0, 0]);
+    await filledRoom(here.storage, 'room', 2);
+    const marks = [
+      { replica: 2, counter: 12 },
+      { replica: 2, counter: 9 },
+      { replica: 3, counter: MAX },
+      { replica: 12, counter: 1 },
+    ];
+    await here.storage.refuse(
+      'room',
+      marks.map((mark) => ({ mark, refusal: REFUSAL })),
+    );
+    await here.storage.accept('room', { epoch: 1, after: 2 }, [acceptance(3, { replica: 2, counter: 11 })]);
+    expect(await here.storage.lastCounters('room', [3, 1, 2, 4, 1])).toEqual([MAX, 2, 12, 0, 2]);
+    expect(await here.storage.lastCounters('room', [])).toEqual([]);
+    expect(await here.storage.lastCounters('other', [1])).toEqual([0]);
+    await here.restart();
+    expect(await here.storage.lastCounters('room', [1, 2, 3])).toEqual([2, 12, MAX]);
   });
 
   it('[RS17] a refusal is told again for ever as it was given', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -26,6 +26,7 @@ describe('sqlite', () => {
   let folder: string;
   let file: string;
   const storages: RelayStorage[] = [];
+  const children: ChildProcess[] = [];
   const driver = chooseDriver();
 
   beforeEach(async () => {
@@ -34,6 +35,7 @@ describe('sqlite', () => {
   });
   afterEach(async () => {
     vi.restoreAllMocks();
+    for (const child of children.splice(0)) child.kill('SIGKILL');
     await Promise.all(storages.splice(0).map((storage) => storage.close()));
     await rm(folder, { recursive: true });
   });
@@ -42,6 +44,16 @@ describe('sqlite', () => {
     const storage = sqlite(at, busyTimeoutMs === undefined ? {} : { busyTimeoutMs });
     storages.push(storage);
     return storage;
+  }
+
+  function started(fixture: string, ...args: string[]) {
+    const script = join(import.meta.dirname, '../fixtures', fixture);
+    const child = spawn(process.execPath, [script, file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    children.push(child);
+    const said = { out: '', err: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
+    return { child, said };
   }
 
   async function refusalOf(call: Promise<unknown>): Promise<string> {
@@ -101,18 +113,13 @@ describe('sqlite', () => {
   it('[SQ7] what was acknowledged survives SIGKILL', { timeout: 30_000 }, async () => {
     let kept = 0;
     for (const replica of [1, 2, 3]) {
-      const child = spawn(process.execPath, [fixture('sqlite-appender.mjs'), file, String(replica)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+      const { child, said } = started('sqlite-appender.mjs', String(replica));
+      child.stdout.on('data', () => {
+        if (said.out.split('\n').length > 150) child.kill('SIGKILL');
       });
-      let printed = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        printed += text;
-        if (printed.split('\n').length > 150) child.kill('SIGKILL');
-      });
-      const [, signal] = (await once(child, 'close')) as [number | null, string | null];
-      expect(signal).toBe('SIGKILL');
+      expect([...(await once(child, 'close')), said.err]).toEqual([null, 'SIGKILL', '']);
       // The last line counts only when all of it was printed.
-      const seqs = printed.slice(0, printed.lastIndexOf('\n')).split('\n').map(Number);
+      const seqs = said.out.slice(0, said.out.lastIndexOf('\n')).split('\n').map(Number);
       const storage = sqlite(file);
       const entries = await storage.entries('room', 0, Infinity);
       const { head } = await storage.openRoom('room', BIRTH);
@@ -151,14 +158,9 @@ describe('sqlite', () => {
   });
 
   it('[SQ9] an open call keeps the process alive, an idle storage does not', { timeout: 30_000 }, async () => {
-    const child = spawn(process.execPath, [fixture('sqlite-idle.mjs'), file], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let printed = '';
-    let complaints = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+    const { child, said } = started('sqlite-idle.mjs');
     expect(await once(child, 'close')).toEqual([0, null]);
-    expect(printed).toBe('lineage 5\n');
-    expect(complaints).toBe('');
+    expect(said).toEqual({ out: 'lineage 5\n', err: '' });
   });
 
   it('[SQ10] a file of a newer format, of another program, or that is no database is refused and left as it is', async () => {
@@ -198,10 +200,6 @@ describe('sqlite', () => {
     expect(() => choose()).toThrow(/npm install libsql.*Node 22\.13/);
   });
 });
-
-function fixture(name: string): string {
-  return join(import.meta.dirname, '../fixtures', name);
-}
 
 /** Counts the commits in a write-ahead log: the frames that carry the size of the database, up to the first of an older log. */
 function commitsIn(log: Buffer): number {

@@ -64,8 +64,11 @@ describe('a store that is loading', () => {
     expect(store.table('counters').list()).toEqual([]);
     const made = [store.mutate.act('first'), store.mutate.count({ id: 'c' })];
     // By who hears first that the loading is over.
+    let hasHeard = false;
     store.status$.subscribe(({ state }) => {
-      if (state !== 'loading' && made.length === 2) made.push(store.mutate.act('second'));
+      if (state === 'loading' || hasHeard) return;
+      hasHeard = true;
+      made.push(store.mutate.act('second'));
     });
     await store.ready;
     made.push(store.mutate.act('third'));
@@ -77,8 +80,9 @@ describe('a store that is loading', () => {
   test('[ST15] whose storage cannot be opened says so, and works on in memory', async () => {
     const storage: ClientStorage = { open: () => Promise.reject(new Error('no disk')) };
     const store = createWorld().open('alice', { storage });
+    const seen = collect(store.status$);
     const receipt = await store.mutate.count({ id: 'c' });
-    expect(store.status).toMatchObject({ durable: false, reason: { code: 'storage.unavailable', params: { reason: 'no disk' } } });
+    expect(seen.map(({ reason }) => reason?.code)).toContain('storage.unavailable');
     await expect(receipt.stored).rejects.toMatchObject({ code: 'storage.notDurable' });
     await receipt.confirmed;
     expect(store.status).toMatchObject({ state: 'online', durable: false });
