@@ -23,36 +23,132 @@ export const catalogue = {
     message: 'The validator of {path} answered with a promise',
     hint: 'Rows and inputs are validated within the call: use a validator without async refinements or transforms.',
   },
-  'schema.tooOld': { httpStatus: 409, message: 'This app speaks schema {mine}, the relay {theirs}', hint: 'Reload the app to get its newer version.' },
-  'schema.tooNew': { httpStatus: 409, message: 'This app speaks schema {mine}, the relay only {theirs}', hint: 'Deploy the relay; the store tries again by itself.' },
-  'value.notJson': { httpStatus: 400, message: '{path} is {found}, which is not plain JSON', hint: 'Write only null, booleans, finite numbers, strings, arrays and plain objects.' },
-  'row.invalid': { httpStatus: 400, message: 'Row {key} of table {table} does not fit its schema', hint: 'See params.issues for each field.' },
-  'row.invalidKey': { httpStatus: 400, message: 'A row of table {table} cannot have this key: {problem}', hint: 'Keys are strings of 1 to 512 characters without U+001F.' },
+  'schema.tooOld': {
+    httpStatus: 409,
+    message: 'This app speaks schema {mine}, the relay {theirs}',
+    hint: 'Reload the app to get its newer version.',
+  },
+  'schema.tooNew': {
+    httpStatus: 409,
+    message: 'This app speaks schema {mine}, the relay only {theirs}',
+    hint: 'Deploy the relay; the store tries again by itself.',
+  },
+  'value.notJson': {
+    httpStatus: 400,
+    message: '{path} is {found}, which is not plain JSON',
+    hint: 'Write only null, booleans, finite numbers, strings, arrays and plain objects.',
+  },
+  'row.invalid': {
+    httpStatus: 400,
+    message: 'Row {key} of table {table} does not fit its schema',
+    hint: 'See params.issues for each field.',
+  },
+  'row.invalidKey': {
+    httpStatus: 400,
+    message: 'A row of table {table} cannot have this key: {problem}',
+    hint: 'Keys are well-formed strings of 1 to 512 characters without U+001F.',
+  },
   'row.notFound': { httpStatus: 404, message: 'Table {table} has no row {key}', hint: 'Read the row first, or create it with set().' },
   'mutation.invalidInput': { httpStatus: 400, message: 'The input of {name} is not valid', hint: 'See params.issues for each field.' },
-  'mutation.unknown': { httpStatus: 400, message: 'There is no mutator {name}', hint: 'Give the mutators of the schema to createStore and createRelay.' },
+  'mutation.unknown': {
+    httpStatus: 400,
+    message: 'There is no mutator {name}',
+    hint: 'Give the mutators of the schema to createStore and createRelay.',
+  },
   'mutation.failed': { httpStatus: 400, message: 'The mutator {name} threw: {reason}', hint: 'The error it threw is the cause.' },
-  'mutation.tooLarge': { httpStatus: 413, message: 'The mutation {name} is {bytes} bytes, more than {limit}', hint: 'Write less in one mutation.' },
-  'mutation.contested': { httpStatus: 409, message: 'What {name} read kept changing while it awaited', hint: 'Await less inside the mutator, or read later.' },
-  'clock.outOfBounds': { httpStatus: 400, message: 'The clock of a mutation runs {aheadMs} ms ahead of the relay', hint: 'The store corrects its clock at the next handshake and sends again.' },
-  'writer.fenced': { httpStatus: 409, message: 'The writer of this link may not write any more', hint: 'The store takes a new writer and replays what is pending.' },
-  'writer.gap': { httpStatus: 409, message: 'Mutation {found} came where {expected} was due', hint: 'The store sends again from what the relay has.' },
-  'room.invalidName': { httpStatus: 400, message: 'This is not a room name: {problem}', hint: 'Room names are strings of 1 to 256 characters.' },
-  'room.lineageChanged': { httpStatus: 409, message: 'The room was made anew on the relay', hint: 'The store takes the new room and replays what is pending.' },
-  'protocol.badFrame': { httpStatus: 400, message: 'A frame could not be read: {problem}', hint: 'Check that both sides run the same version and nothing on the way changes bytes.' },
-  'protocol.frameTooLarge': { httpStatus: 413, message: 'A frame of {bytes} bytes is over the limit of {limit}', hint: 'Write less in one mutation, or raise the limit on the relay.' },
-  'protocol.unsupportedVersion': { httpStatus: 426, message: 'The other side speaks protocol {theirs}, this one {mine}', hint: 'Bring app and relay to the same version of Cotable.' },
+  'mutation.tooLarge': {
+    httpStatus: 413,
+    message: 'The mutation {name} has {size} {unit}, more than {limit}',
+    hint: 'Write less in one mutation.',
+  },
+  'mutation.contested': {
+    httpStatus: 409,
+    message: 'What {name} read kept changing while it awaited',
+    hint: 'Await less inside the mutator, or read later.',
+  },
+  'clock.outOfBounds': {
+    httpStatus: 400,
+    message: 'The clock of a mutation runs {aheadMs} ms ahead of the relay',
+    hint: 'The store corrects its clock at the next handshake and sends again.',
+  },
+  'writer.fenced': {
+    httpStatus: 409,
+    message: 'The writer of this link may not write any more',
+    hint: 'The store takes a new writer and replays what is pending.',
+  },
+  'writer.gap': {
+    httpStatus: 409,
+    message: 'Mutation {found} came where {expected} was due',
+    hint: 'The store sends again from what the relay has.',
+  },
+  'room.invalidName': {
+    httpStatus: 400,
+    message: 'This is not a room name: {problem}',
+    hint: 'Room names are strings of 1 to 256 characters.',
+  },
+  'room.lineageChanged': {
+    httpStatus: 409,
+    message: 'The room was made anew on the relay',
+    hint: 'The store takes the new room and replays what is pending.',
+  },
+  'protocol.badFrame': {
+    httpStatus: 400,
+    message: 'A frame could not be read: {problem}',
+    hint: 'Check that both sides run the same version and nothing on the way changes bytes.',
+  },
+  'protocol.frameTooLarge': {
+    httpStatus: 413,
+    message: 'A frame of {bytes} bytes is over the limit of {limit}',
+    hint: 'Write less in one mutation, or raise the limit on the relay.',
+  },
+  'protocol.unsupportedVersion': {
+    httpStatus: 426,
+    message: 'The other side speaks protocol {theirs}, this one {mine}',
+    hint: 'Bring app and relay to the same version of Cotable.',
+  },
   'protocol.timeout': { httpStatus: 408, message: 'The other side said nothing for {ms} ms', hint: 'The store connects again by itself.' },
-  'protocol.gateRefused': { httpStatus: 400, message: 'An update was refused: {rule}', hint: 'An update must be what this version of Cotable writes; see params.rule.' },
-  'auth.required': { httpStatus: 401, message: 'This relay wants to know who you are', hint: 'Give createStore a userId, or a token the relay accepts.' },
-  'limit.bytes': { httpStatus: 413, message: 'The reader is {bytes} bytes behind, more than {limit}', hint: 'The store connects again and catches up.' },
-  'storage.notDurable': { httpStatus: 500, message: 'This device does not keep data', hint: 'What was written lives until the tab closes; it is kept once the relay confirms it.' },
-  'storage.quota': { httpStatus: 507, message: 'The device has no space left for this app', hint: 'Free space; the store works on in memory.' },
+  'protocol.gateRefused': {
+    httpStatus: 400,
+    message: 'An update was refused: {rule}',
+    hint: 'An update must be what this version of Cotable writes; see params.rule.',
+  },
+  'auth.required': {
+    httpStatus: 401,
+    message: 'This relay wants to know who you are',
+    hint: 'Give createStore a userId, or a token the relay accepts.',
+  },
+  'limit.bytes': {
+    httpStatus: 413,
+    message: 'The reader is {bytes} bytes behind, more than {limit}',
+    hint: 'The store connects again and catches up.',
+  },
+  'storage.notDurable': {
+    httpStatus: 500,
+    message: 'This device does not keep data',
+    hint: 'What was written lives until the tab closes; it is kept once the relay confirms it.',
+  },
+  'storage.quota': {
+    httpStatus: 507,
+    message: 'There is no space left to keep data',
+    hint: 'Free space. A store works on in memory; a relay refuses mutations until it can keep them.',
+  },
   'storage.blocked': { httpStatus: 500, message: 'Another tab keeps the database from opening', hint: 'Close the other tabs of this app.' },
   'storage.closed': { httpStatus: 500, message: 'The storage was closed', hint: 'Make a new store.' },
-  'storage.corrupt': { httpStatus: 500, message: 'A stored record cannot be read: {record}', hint: 'The file or database was damaged outside of Cotable: restore it from a backup.' },
-  'storage.conflict': { httpStatus: 409, message: 'Another writer was at this room first', hint: 'The relay reads what stands and judges again.' },
-  'storage.unavailable': { httpStatus: 503, message: 'The storage does not answer: {reason}', hint: 'See the cause; the caller may try again.' },
+  'storage.corrupt': {
+    httpStatus: 500,
+    message: 'A stored record cannot be read: {record}',
+    hint: 'The file or database was damaged outside of Cotable: restore it from a backup.',
+  },
+  'storage.conflict': {
+    httpStatus: 409,
+    message: 'Another writer was at this room first',
+    hint: 'The relay reads what stands and judges again.',
+  },
+  'storage.unavailable': {
+    httpStatus: 503,
+    message: 'The storage does not answer: {reason}',
+    hint: 'See the cause; the caller may try again.',
+  },
   'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
   'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
   'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
@@ -74,7 +170,7 @@ interface TypedParams {
   'mutation.invalidInput': { name: string; issues: readonly Issue[] };
   'mutation.unknown': { name: string };
   'mutation.failed': { name: string; reason: string };
-  'mutation.tooLarge': { name: string; bytes: number; limit: number };
+  'mutation.tooLarge': { name: string; size: number; unit: 'bytes' | 'cells'; limit: number };
   'mutation.contested': { name: string };
   'clock.outOfBounds': { aheadMs: number };
   'writer.gap': { expected: number; found: number };

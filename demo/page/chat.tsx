@@ -40,7 +40,7 @@ export function Chat({ user, network, reload }: ChatProps) {
           remove={(message) => {
             if (message.id === editing?.id) setEditing(undefined);
             // Its button goes with it: whoever works by keyboard stays in the log.
-            stick.ref.current?.focus({ preventScroll: true });
+            stick.focus();
             void mutate.remove({ id: message.id });
           }}
         />

@@ -16,12 +16,18 @@ export function Conversation({ user, stick, ...actions }: { readonly user: strin
   const rows = useQuery(useStore<ChatSchema>().table('messages'));
   const messages = useMemo(() => rows.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)), [rows]);
   const lastOwn = messages.findLast((message) => message.by === user)?.id;
-  const { follow } = stick;
+  const { attach, follow } = stick;
   useLayoutEffect(() => follow(messages.length), [follow, messages]);
+
+  // The button hides itself: the keyboard goes on from what it led to.
+  function toNewest(): void {
+    stick.jump();
+    stick.focus();
+  }
 
   return (
     <>
-      <div className="log" role="log" aria-label="Conversation" tabIndex={0} ref={stick.ref} onScroll={stick.scrolled} onKeyDown={walk}>
+      <div className="log" role="log" aria-label="Conversation" tabIndex={0} ref={attach} onScroll={stick.scrolled} onKeyDown={walk}>
         {messages.length === 0 && <Nothing />}
         {messages.map((message, index) => (
           <MessageView
@@ -34,7 +40,7 @@ export function Conversation({ user, stick, ...actions }: { readonly user: strin
           />
         ))}
       </div>
-      <button type="button" className="newest" hidden={stick.isAtBottom} onClick={stick.jump}>
+      <button type="button" className="newest" hidden={stick.isAtBottom} onClick={toNewest}>
         <DownIcon />
         {stick.unseen > 0 ? `${stick.unseen} new` : 'Newest'}
       </button>

@@ -1,5 +1,5 @@
 import { useStore } from 'cotable/react';
-import { memo, useLayoutEffect, useState } from 'react';
+import { useLayoutEffect, useState } from 'react';
 import type { ChatSchema } from '../shared/schema.ts';
 import type { Message } from './conversation.tsx';
 import { CheckIcon, ClockIcon, DeleteIcon, EditIcon } from './icons.tsx';
@@ -34,16 +34,30 @@ export function MessageView({ message, isOwn, isFollowUp, isTabStop, edit, remov
             </span>
           )}
           {message.edited && <span>edited</span>}
-          <Time at={message.at} />
+          <time dateTime={new Date(message.at).toISOString()}>{timeText(message.at)}</time>
           {isOwn && !isPending && <CheckIcon />}
         </p>
       </div>
       {isOwn && (
         <div className="actions">
-          <button type="button" className="icon-button" data-action="edit" aria-label="Edit" tabIndex={tabIndex} onClick={() => edit(message)}>
+          <button
+            type="button"
+            className="icon-button"
+            data-action="edit"
+            aria-label="Edit"
+            tabIndex={tabIndex}
+            onClick={() => edit(message)}
+          >
             <EditIcon />
           </button>
-          <button type="button" className="icon-button" data-action="delete" aria-label="Delete" tabIndex={tabIndex} onClick={() => remove(message)}>
+          <button
+            type="button"
+            className="icon-button"
+            data-action="delete"
+            aria-label="Delete"
+            tabIndex={tabIndex}
+            onClick={() => remove(message)}
+          >
             <DeleteIcon />
           </button>
         </div>
@@ -55,11 +69,10 @@ export function MessageView({ message, isOwn, isFollowUp, isTabStop, edit, remov
 const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const dayAndTime = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
 
-const Time = memo(function Time({ at }: { readonly at: number }) {
-  const date = new Date(at);
-  const isToday = date.toDateString() === new Date().toDateString();
-  return <time dateTime={date.toISOString()}>{(isToday ? timeOfDay : dayAndTime).format(date)}</time>;
-});
+function timeText(at: number): string {
+  const isToday = new Date(at).toDateString() === new Date().toDateString();
+  return (isToday ? timeOfDay : dayAndTime).format(at);
+}
 
 /** Whether something of a message is not kept by the relay yet. */
 function usePending(id: string): boolean {

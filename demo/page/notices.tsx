@@ -9,7 +9,9 @@ export function Notices() {
   const { state, reason, durable } = useStatus();
   return (
     <div className="notices">
-      {reason && (state === 'error' || !durable) && <Notice title={durable ? 'The relay refuses' : 'Not kept on this device'} error={reason} />}
+      {reason && (state === 'error' || !durable) && (
+        <Notice title={durable ? 'The relay refuses' : 'Not kept on this device'} error={reason} />
+      )}
       {useRejections().map((rejection) => (
         <RejectionNotice key={rejection.id} rejection={rejection} />
       ))}

@@ -1,8 +1,8 @@
-import { useCallback, useLayoutEffect, useRef, useState, type RefObject } from 'react';
+import { useCallback, useRef, useState } from 'react';
 
 export interface StickToBottom {
-  /** The element that scrolls. */
-  readonly ref: RefObject<HTMLDivElement | null>;
+  /** To be given to the element that scrolls, as its `ref`. */
+  attach(element: HTMLElement | null): (() => void) | undefined;
   readonly isAtBottom: boolean;
   /** How many came while the reader was elsewhere. */
   readonly unseen: number;
@@ -11,6 +11,8 @@ export interface StickToBottom {
   follow(count: number): void;
   /** Goes to the end, and stays there. */
   jump(): void;
+  /** Moves the keyboard here, and scrolls nothing. */
+  focus(): void;
 }
 
 /** Nearer to the end than this is at the end. */
@@ -18,7 +20,7 @@ const SLACK = 40;
 
 /** Keeps the newest in sight, unless the reader has scrolled up. */
 export function useStickToBottom(): StickToBottom {
-  const ref = useRef<HTMLDivElement>(null);
+  const scroller = useRef<HTMLElement>(null);
   const sticks = useRef(true);
   const total = useRef(0);
   const seen = useRef(0);
@@ -26,9 +28,21 @@ export function useStickToBottom(): StickToBottom {
   const [unseen, setUnseen] = useState(0);
 
   const toBottom = useCallback(() => {
-    const element = ref.current;
+    const element = scroller.current;
     if (element) element.scrollTop = element.scrollHeight;
   }, []);
+
+  const attach = useCallback(
+    (element: HTMLElement | null) => {
+      if (!element) return undefined;
+      scroller.current = element;
+      // A keyboard on the screen, a longer draft: what was in sight at the end stays there.
+      const observer = new ResizeObserver(() => sticks.current && toBottom());
+      observer.observe(element);
+      return () => observer.disconnect();
+    },
+    [toBottom],
+  );
 
   const follow = useCallback(
     (count: number) => {
@@ -43,7 +57,7 @@ export function useStickToBottom(): StickToBottom {
   );
 
   const scrolled = useCallback(() => {
-    const element = ref.current;
+    const element = scroller.current;
     if (!element) return;
     sticks.current = element.scrollHeight - element.scrollTop - element.clientHeight < SLACK;
     setAtBottom(sticks.current);
@@ -57,13 +71,7 @@ export function useStickToBottom(): StickToBottom {
     toBottom();
   }, [toBottom]);
 
-  // A keyboard on the screen, a longer draft: what was in sight at the end stays there.
-  useLayoutEffect(() => {
-    if (!ref.current) return undefined;
-    const observer = new ResizeObserver(() => sticks.current && toBottom());
-    observer.observe(ref.current);
-    return () => observer.disconnect();
-  }, [toBottom]);
+  const focus = useCallback(() => scroller.current?.focus({ preventScroll: true }), []);
 
-  return { ref, isAtBottom, unseen, scrolled, follow, jump };
+  return { attach, isAtBottom, unseen, scrolled, follow, jump, focus };
 }

@@ -12,9 +12,10 @@ import { readOptions, USAGE, type Options } from './options.ts';
 import { createPages } from './pages.ts';
 
 const backend = defineBackendConfig({ schema, mutators });
+// Why a link ended is shown by the page at its other end; what is wrong with the relay itself is said here.
 const logger: Logger = {
   info: () => undefined,
-  warn: (fields, message) => console.warn(message, fields),
+  warn: () => undefined,
   error: (fields, message) => console.error(message, fields),
 };
 
@@ -40,9 +41,9 @@ async function start(options: Options): Promise<void> {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void stop());
 
+  console.log(`Data: ${storage.description}`);
   if (options.port !== 0 && port !== options.port) console.log(`Port ${options.port} is taken; this one is free:`);
   console.log(`Demo: http://${nameOf(options.host)}:${port}/`);
-  console.log(`Data: ${storage.description}`);
 }
 
 /** What a browser on this machine calls a host that a server listens on. */

@@ -13,6 +13,8 @@ export interface TableDoc {
   effectOf(update: Uint8Array): Effect;
   /** Checks a stranger's update (see `gateUpdate`), before it is applied. */
   gate(writer: number, clock: number, update: Uint8Array): UpdateEffect;
+  /** How many structs and delete ranges writing these would make at most: a gate takes `MAX_ITEMS`. */
+  countItems(changes: CellChanges): number;
   /** Writes cells and takes cells out in one transaction. Returns the update, `undefined` when nothing had to change. */
   write(changes: CellChanges): Uint8Array | undefined;
   /** The cell that Yjs holds at a key. */
@@ -49,7 +51,14 @@ export function createTableDoc(table: string, writer: number): TableDoc {
       Y.transact(doc, () => {
         for (const update of updates) Y.applyUpdate(doc, update);
       });
-      if (doc.store.pendingStructs || doc.store.pendingDs) throw new Error(`an update of table ${table} stands on items that are not there`);
+      if (doc.store.pendingStructs || doc.store.pendingDs)
+        throw new Error(`an update of table ${table} stands on items that are not there`);
+    },
+
+    countItems(changes) {
+      let items = 0;
+      for (const [key, next] of changes) items += (next ? 1 : 0) + (map.has(key) ? 1 : 0);
+      return items;
     },
 
     write(changes) {
@@ -83,7 +92,12 @@ export function createTableDoc(table: string, writer: number): TableDoc {
  * What must be written so that a document holds just what the fold of the touched rows says: later values that Yjs let
  * lose are written again, cells of rows that are gone are taken out.
  */
-export function repairsFor(doc: TableDoc, touched: ReadonlySet<string>, rows: ReadonlyMap<string, RowCells>, before: ReadonlyMap<string, RowCells | undefined>): CellChanges {
+export function repairsFor(
+  doc: TableDoc,
+  touched: ReadonlySet<string>,
+  rows: ReadonlyMap<string, RowCells>,
+  before: ReadonlyMap<string, RowCells | undefined>,
+): CellChanges {
   const changes = new Map<string, Cell | undefined>();
   const keys = new Set(touched);
   for (const [row, cells] of before) for (const field of cells?.fields.keys() ?? []) keys.add(cellKey(row, field));

@@ -4,7 +4,7 @@ import { freezeJson } from '../util/json.ts';
 import { addCell, rowKeyProblem, splitCellKey, type Cell, type Effect, type EffectBuilder } from './cells.ts';
 
 /** More structs and delete ranges than this in one update are refused. */
-const MAX_ITEMS = 2_000;
+export const MAX_ITEMS = 2_000;
 
 /** A Yjs update taken apart, not yet applied. */
 export type DecodedUpdate = ReturnType<typeof Y.decodeUpdate>;
@@ -61,14 +61,16 @@ export function effectOfUpdate(doc: Y.Doc, table: string, bytes: Uint8Array): Ef
 
 /** A cell out of a Y.Map's value, checked and frozen. */
 export function toCell(value: unknown, isRow: boolean): Cell {
-  if (Object.isFrozen(value)) return value as Cell; // it was here before
-  if (!Array.isArray(value) || value.length < 1 || value.length > 2) refuse('a cell is a clock and at most one value');
+  if (!Array.isArray(value)) refuse('a cell is a clock and at most one value');
+  if (Object.isFrozen(value)) return value as unknown as Cell; // it was here before
+  if (value.length < 1 || value.length > 2) refuse('a cell is a clock and at most one value');
   const clock: unknown = value[0];
   if (typeof clock !== 'number' || !Number.isSafeInteger(clock) || clock < 1) refuse('a clock is a positive safe integer');
-  if (freezeJson(value)) refuse('a value is plain JSON');
   const content: unknown = value[1];
-  if (isRow && value.length === 2 && (typeof content !== 'object' || content === null || Array.isArray(content))) refuse('a row is an object');
-  return value as unknown as Cell;
+  if (value.length === 2 && freezeJson(content)) refuse('a value is plain JSON');
+  if (isRow && value.length === 2 && (typeof content !== 'object' || content === null || Array.isArray(content)))
+    refuse('a row is an object');
+  return Object.freeze(value) as unknown as Cell;
 }
 
 function decode(bytes: Uint8Array): DecodedUpdate {
@@ -101,7 +103,7 @@ function keyOfItem(doc: Y.Doc, table: string, client: number, clock: number): st
 function checkedKey(key: string | null): string {
   if (key === null) refuse('a cell has a key');
   const { row, field } = splitCellKey(key);
-  if (rowKeyProblem(row) !== undefined || field === '' || field === '__proto__') refuse('keys are well-formed');
+  if (rowKeyProblem(row) !== undefined || field === '__proto__') refuse('keys are well-formed');
   return key;
 }
 

@@ -3,7 +3,7 @@ import { cellKey, clockOfRow, rowKeyProblem, type Cell, type CellChanges, type R
 import type { TableReader, TableWriter } from '../schema/mutators.ts';
 import type { TableSchema } from '../schema/table.ts';
 import { validate } from '../schema/validator.ts';
-import { jsonEquals, toFrozenJson, type JsonObject, type JsonPath } from '../util/json.ts';
+import { jsonEquals, ownField, toFrozenJson, type JsonObject, type JsonPath } from '../util/json.ts';
 
 /** The rows that a mutator finds: a table of a store's view, or of a relay's room. */
 export interface RowSource {
@@ -145,9 +145,9 @@ function* rowChanges(
     return;
   }
   for (const field of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    const value = after[field];
+    const value = ownField(after, field);
     const standing = cells?.fields.get(field)?.[0] ?? rowClock;
-    if (standing < clock && !jsonEquals(before[field], value)) yield [field, value === undefined ? [clock] : [clock, value]];
+    if (standing < clock && !jsonEquals(ownField(before, field), value)) yield [field, value === undefined ? [clock] : [clock, value]];
   }
 }
 

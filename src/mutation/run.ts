@@ -14,6 +14,15 @@ export interface MutatorFunctions {
   readonly [name: string]: MutatorFunction;
 }
 
+/** Throws `schema.invalid` when a mutator of the schema has no function. */
+export function checkMutators(schema: AnySchema, mutators: MutatorFunctions): void {
+  for (const name of Object.keys(schema.mutators)) {
+    if (!Object.hasOwn(mutators, name) || typeof mutators[name] !== 'function') {
+      throw new CotableError('schema.invalid', { path: `mutators.${name}`, problem: 'its function is missing' });
+    }
+  }
+}
+
 /** Who runs a mutator, on what. */
 export interface MutatorHost {
   readonly schema: AnySchema;

@@ -69,6 +69,7 @@ function writeBody(out: Writer, frame: Frame): void {
     case 'snapshot':
       writeBirth(out, frame);
       encoding.writeVarUint(out, frame.seq);
+      encoding.writeUint8(out, frame.isLast ? 1 : 0);
       encoding.writeVarUint8Array(out, frame.bytes);
       return;
     case 'entries':
@@ -132,7 +133,13 @@ function readBody(input: Reader, type: number): Frame {
         outcomes: readList(input, readOutcome),
       };
     case TYPES.snapshot:
-      return { type: 'snapshot', ...readBirth(input), seq: decoding.readVarUint(input), bytes: readBytes(input) };
+      return {
+        type: 'snapshot',
+        ...readBirth(input),
+        seq: decoding.readVarUint(input),
+        isLast: decoding.readUint8(input) === 1,
+        bytes: readBytes(input),
+      };
     case TYPES.entries:
       return { type: 'entries', ...readBirth(input), records: readList(input, readBytes) };
     case TYPES.outcome:
@@ -178,8 +185,7 @@ function writeOutcome(out: Writer, { key, outcome }: MutationOutcome): void {
 function readOutcome(input: Reader): MutationOutcome {
   const key = readKey(input);
   const seq = decoding.readVarUint(input);
-  const outcome: Outcome =
-    seq > 0 ? { seq: seq - 1 } : { refused: { code: decoding.readVarString(input), params: readParams(input) } };
+  const outcome: Outcome = seq > 0 ? { seq: seq - 1 } : { refused: { code: decoding.readVarString(input), params: readParams(input) } };
   return { key, outcome };
 }
 

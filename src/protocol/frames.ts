@@ -5,7 +5,7 @@
  *     store                                   relay
  *       hello  ------------------------------>            who, where from, what is pending
  *              <------------------------------  welcome   what became of it, what comes next
- *              <------------------------------  snapshot  (only when the store's own state is of no use)
+ *              <------------------------------  snapshot  (in parts, only when the store's own state is of no use)
  *              <------------------------------  entries   up to welcome.head, then as they are committed
  *       mutate ------------------------------>
  *              <------------------------------  entries   (the own one without its bytes) or outcome
@@ -96,7 +96,9 @@ export interface MutationOutcome {
 export interface SnapshotFrame extends RoomBirth {
   readonly type: 'snapshot';
   readonly seq: number;
-  /** A document of each table that has one; see `encodeTables`. */
+  /** Whether this is the last part. */
+  readonly isLast: boolean;
+  /** A part of what `encodeTables` made; the parts come in order. */
   readonly bytes: Uint8Array;
 }
 

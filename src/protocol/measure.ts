@@ -1,13 +1,21 @@
 import * as encoding from 'lib0/encoding';
+import { CotableError } from '../errors.ts';
 import type { JsonValue } from '../util/json.ts';
 import type { Intent } from './frames.ts';
+import { MAX_FRAME_BYTES } from './limits.ts';
 
 /** Room for a frame's numbers, and for what Yjs writes around each cell (ids, origin, delete set). */
 const FRAME_OVERHEAD = 128;
 const CELL_OVERHEAD = 64;
 
+/** Throws `mutation.tooLarge` for what does not fit into a frame. */
+export function checkFrameSize(...[name, changes, intents]: Parameters<typeof measureMutation>): void {
+  const size = measureMutation(name, changes, intents);
+  if (size > MAX_FRAME_BYTES) throw new CotableError('mutation.tooLarge', { name, size, unit: 'bytes', limit: MAX_FRAME_BYTES });
+}
+
 /** An upper bound of the bytes of a mutation's frame, before anything is written. */
-export function measureMutation(
+function measureMutation(
   name: string,
   changes: ReadonlyMap<string, ReadonlyMap<string, readonly JsonValue[] | undefined>>,
   intents: readonly Intent[],

@@ -1,6 +1,7 @@
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { CotableError } from '../errors.ts';
+import { concatBytes } from '../util/bytes.ts';
 
 /** A message grows no larger than this unless a single frame is: peers refuse messages over 1 MiB. */
 const MAX_MESSAGE_BYTES = 512 * 1024;
@@ -43,7 +44,8 @@ export function createMessageBatch(send: (message: Uint8Array) => void, soon: (r
   function flush(): void {
     const [first] = waiting;
     if (!first) return;
-    const message = waiting.length === 1 ? first : concat(waiting, bytes);
+    // Messages are lists of frames, so several in a row are one.
+    const message = waiting.length === 1 ? first : concatBytes(waiting);
     waiting = [];
     bytes = 0;
     send(message);
@@ -62,15 +64,4 @@ export function createMessageBatch(send: (message: Uint8Array) => void, soon: (r
   }
 
   return { message: add, frame: (frame) => add(joinFrames([frame])), flush };
-}
-
-/** Messages are lists of frames, so several in a row are one. */
-function concat(messages: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const message of messages) {
-    whole.set(message, at);
-    at += message.length;
-  }
-  return whole;
 }

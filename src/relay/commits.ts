@@ -49,7 +49,11 @@ export function createCommits<Author>(options: {
       while (waiting.length > 0) {
         const group = waiting;
         waiting = [];
-        await storage.accept(room, { epoch, after: head }, group.map((accepted) => accepted.acceptance));
+        await storage.accept(
+          room,
+          { epoch, after: head },
+          group.map((accepted) => accepted.acceptance),
+        );
         head += group.length;
         options.committed(group);
         for (const { seq, watcher } of watchers) if (seq <= head) watcher.resolve();

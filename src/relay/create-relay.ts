@@ -2,8 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { webSocketAcceptor, type WebSocketAcceptor } from '../../transports/websocket/acceptor.ts';
-import { CotableError } from '../errors.ts';
-import type { MutatorFunctions } from '../mutation/run.ts';
+import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Acceptor } from '../ports/transport.ts';
@@ -51,9 +50,7 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 export function createRelay<S extends AnySchema>(options: RelayOptions<S>): Relay<S> {
   const { schema } = options.backend;
   const mutators: MutatorFunctions = options.backend.mutators;
-  for (const name of Object.keys(schema.mutators)) {
-    if (typeof mutators[name] !== 'function') throw new CotableError('schema.invalid', { path: `mutators.${name}`, problem: 'its function is missing' });
-  }
+  checkMutators(schema, mutators);
   const clock = realClock();
   const core = createRelayOf({
     schema,

@@ -1,13 +1,15 @@
-import { CotableError } from '../errors.ts';
+import { asCotableError, CotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { RelayStorage } from '../ports/relay-storage.ts';
+import type { LogEntry, RelayStorage } from '../ports/relay-storage.ts';
 import { encodeFrame } from '../protocol/codec.ts';
 import type { HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
 import { joinFrames } from '../protocol/message.ts';
-import { quiet } from '../util/deferred.ts';
 import type { Accepted } from './commits.ts';
 import type { Member, Seat } from './member.ts';
 import { PAGE, type Author, type Room } from './room.ts';
+
+/** What a newcomer lacks goes out in pieces of about this size, each after the one before has mostly left. */
+const PART_BYTES = 192 * 1024;
 
 /** The links of one room: who gets what is committed, and how a newcomer gets level. */
 export interface Hall {
@@ -51,25 +53,46 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
     const outcomes = judged.flatMap(({ key, outcome }): MutationOutcome[] => (outcome ? [{ key, outcome }] : []));
     const isKnown = hello.lineage === lineage && hello.epoch === epoch && hello.seq <= room.commits.head;
     const snapshot = isKnown ? undefined : await room.snapshot();
-    member.send({ type: 'welcome', lineage, epoch, head: room.commits.head, now: clock.now(), writerLast, userId: member.userId, outcomes });
-    if (snapshot) member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, bytes: snapshot.bytes });
+    member.send({
+      type: 'welcome',
+      lineage,
+      epoch,
+      head: room.commits.head,
+      now: clock.now(),
+      writerLast,
+      userId: member.userId,
+      outcomes,
+    });
+    for (let at = 0; snapshot && (at === 0 || at < snapshot.bytes.length); at += PART_BYTES) {
+      const bytes = snapshot.bytes.subarray(at, at + PART_BYTES);
+      member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, isLast: at + PART_BYTES >= snapshot.bytes.length, bytes });
+      await member.drained();
+    }
     let seq = snapshot?.seq ?? hello.seq;
     // Ends in the very moment when nothing is missing, so that the next group is the next entry.
     while (seq < room.commits.head) {
       const page = await storage.entries(name, seq, PAGE);
-      member.send({ type: 'entries', lineage, epoch, records: page.map((entry) => entry.bytes) });
-      seq = page.at(-1)?.seq ?? room.commits.head;
+      const last = page.at(-1);
+      if (!last) throw new CotableError('storage.corrupt', { record: `log of room ${name} after ${seq}` });
+      for (const records of inParts(page)) {
+        member.send({ type: 'entries', lineage, epoch, records });
+        await member.drained();
+      }
+      seq = last.seq;
     }
   }
 
   function mutate(member: Member, frame: MutateFrame): void {
     if (frame.writer !== member.writer) throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is written by' });
     if (room.submit(frame, member) === 'accepted') return;
-    quiet(answer(member, frame).catch((error: unknown) => member.fail(new CotableError('storage.unavailable', { reason: String(error) }, { cause: error }))));
+    answer(member, frame).catch((error: unknown) =>
+      member.fail(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }))),
+    );
   }
 
   /** A mutation that was judged before gets the same answer. */
   async function answer(member: Member, { key }: MutateFrame): Promise<void> {
+    await room.commits.settled();
     const [outcome] = await storage.outcomes(name, [key]);
     if (!outcome) throw new CotableError('writer.fenced', {});
     member.send({ type: 'outcome', lineage, epoch, key, outcome });
@@ -102,4 +125,19 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
       for (const member of [...present]) member.fail(error);
     },
   };
+}
+
+function* inParts(entries: readonly LogEntry[]): Generator<readonly Uint8Array[]> {
+  let part: Uint8Array[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    if (part.length > 0 && bytes + entry.bytes.length > PART_BYTES) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(entry.bytes);
+    bytes += entry.bytes.length;
+  }
+  if (part.length > 0) yield part;
 }

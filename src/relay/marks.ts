@@ -1,55 +1,77 @@
+import { CotableError } from '../errors.ts';
 import type { MutationKey, Outcome, RelayStorage } from '../ports/relay-storage.ts';
 import type { MutationRange } from '../protocol/frames.ts';
-import { CotableError } from '../errors.ts';
 
-/** A device with more pending than this sends it in several handshakes' worth of links. */
+/** More mutations than this are no outbox of a device. */
 const MAX_OUTBOX = 100_000;
 
+/** Counters from `from` to `to`, both included. */
+interface Interval {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * Which mutations may still be accepted. A replica counts its mutations, so those above the highest judged one are
- * free; below it only those that a handshake asked about and that were found unjudged.
+ * Which mutations may still be accepted, as intervals of each replica's counters: those above the highest that was ever
+ * judged, those below it that a handshake asked about and that were found unjudged, and those that were skipped since
+ * (mutations are numbered when they begin, and one that awaits may end after a later one).
  */
 export interface Marks {
   /** Learns about replicas before anything of theirs is judged. Returns each mutation of `outbox` with what became of it. */
   learn(replica: number, outbox: readonly MutationRange[]): Promise<readonly { key: MutationKey; outcome: Outcome | undefined }[]>;
+  /** Throws for a replica that no handshake has named. */
   isFree(key: MutationKey): boolean;
   take(key: MutationKey): void;
 }
 
 export function createMarks(storage: RelayStorage, room: string): Marks {
-  const highest = new Map<number, number>();
-  const open = new Set<string>();
+  const free = new Map<number, Interval[]>();
   /** What was accepted while a handshake was asking: its answer may be older. */
   const taken = new Set<string>();
   let asking = 0;
   const nameOf = (key: MutationKey): string => `${key.replica}.${key.counter}`;
+
+  function open(replica: number, interval: Interval): void {
+    const intervals = free.get(replica);
+    if (!intervals) free.set(replica, [interval]);
+    else if (!intervals.some(({ from, to }) => from <= interval.from && interval.to <= to)) intervals.push(interval);
+  }
 
   return {
     async learn(replica, outbox) {
       const asked = expand(outbox);
       const replicas = [...new Set([replica, ...outbox.map((range) => range.replica)])];
       asking += 1;
-      const [outcomes, counters] = await Promise.all([storage.outcomes(room, asked), storage.lastCounters(room, replicas)]).finally(
-        () => (asking -= 1),
-      );
-      replicas.forEach((name, index) => highest.set(name, Math.max(highest.get(name) ?? 0, counters[index] ?? 0)));
-      const judged = asked.map((key, index) => {
-        const outcome = outcomes[index];
-        if (!outcome && !taken.has(nameOf(key)) && key.counter <= (highest.get(key.replica) ?? 0)) open.add(nameOf(key));
-        return { key, outcome };
-      });
-      if (asking === 0) taken.clear();
-      return judged;
+      try {
+        const [outcomes, counters] = await Promise.all([storage.outcomes(room, asked), storage.lastCounters(room, replicas)]);
+        // A replica that is known already has moved on since the storage answered.
+        replicas.forEach((name, index) => free.has(name) || open(name, { from: (counters[index] ?? 0) + 1, to: Number.MAX_SAFE_INTEGER }));
+        return asked.map((key, index) => {
+          const outcome = outcomes[index];
+          if (!outcome && !taken.has(nameOf(key))) open(key.replica, { from: key.counter, to: key.counter });
+          return { key, outcome };
+        });
+      } finally {
+        asking -= 1;
+        if (asking === 0) taken.clear();
+      }
     },
-    isFree(key) {
-      const last = highest.get(key.replica);
-      if (last === undefined) throw new CotableError('protocol.gateRefused', { rule: 'a handshake named the replica of a mutation' });
-      return key.counter > last || open.has(nameOf(key));
+    isFree({ replica, counter }) {
+      const intervals = free.get(replica);
+      if (!intervals) throw new CotableError('protocol.gateRefused', { rule: 'a handshake named the replica of a mutation' });
+      return intervals.some(({ from, to }) => from <= counter && counter <= to);
     },
     take(key) {
-      open.delete(nameOf(key));
       if (asking > 0) taken.add(nameOf(key));
-      highest.set(key.replica, Math.max(highest.get(key.replica) ?? 0, key.counter));
+      const { replica, counter } = key;
+      const rest = (free.get(replica) ?? []).flatMap(({ from, to }): Interval[] => {
+        if (counter < from || counter > to) return [{ from, to }];
+        return [
+          { from, to: counter - 1 },
+          { from: counter + 1, to },
+        ].filter((interval) => interval.from <= interval.to);
+      });
+      free.set(replica, rest);
     },
   };
 }

@@ -8,6 +8,8 @@ import { createMessageBatch, splitMessage } from '../protocol/message.ts';
 import type { Limits } from './limits.ts';
 import type { Author } from './room.ts';
 
+const DRAIN_STEP_MS = 10;
+
 /** One link, from its first byte to its last. */
 export interface Member extends Author {
   readonly userId: string;
@@ -15,6 +17,8 @@ export interface Member extends Author {
   send(frame: RelayFrame): void;
   /** A message made once for many members. */
   sendMessage(message: Uint8Array): void;
+  /** Resolves when the link can take more of what is not urgent. Rejects when it is gone, or takes nothing for too long. */
+  drained(): Promise<void>;
   /** Tells the other side why, and closes. */
   fail(error: CotableError): void;
 }
@@ -43,7 +47,8 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   let hello: HelloFrame | undefined;
   let seat: Seat | undefined;
   let isClosed = false;
-  let greetedFrames = 0;
+  /** The last words are being sent. */
+  let isFailing = false;
   const cancelGreeting = clock.after(limits.helloMs, () => fail(new CotableError('protocol.timeout', { ms: limits.helloMs })));
   const batch = createMessageBatch(transmit, clock.soon);
 
@@ -54,37 +59,53 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     get writer() {
       return hello?.writer ?? 0;
     },
-    send: (frame) => sendMessage(() => batch.frame(encodeFrame(frame))),
-    sendMessage: (message) => sendMessage(() => batch.message(message)),
+    send(frame) {
+      if (!isClosed) batch.frame(encodeFrame(frame));
+    },
+    sendMessage(message) {
+      if (!isClosed) batch.message(message);
+    },
+    drained,
     fail,
   };
 
-  function sendMessage(send: () => void): void {
-    if (!isClosed) send();
+  /** There is no event for it: a reader that is slow enough to be waited for is slow enough to be asked again. */
+  async function drained(): Promise<void> {
+    batch.flush();
+    for (let waited = 0; !isClosed && link.buffered > limits.catchUpBytes; waited += DRAIN_STEP_MS) {
+      if (waited >= limits.drainMs) throw new CotableError('limit.bytes', { bytes: link.buffered, limit: limits.catchUpBytes });
+      await new Promise<void>((resolve) => clock.after(DRAIN_STEP_MS, resolve));
+    }
+    if (isClosed) throw new CotableError('protocol.timeout', { ms: 0 });
   }
 
   function transmit(message: Uint8Array): void {
     if (isClosed) return;
     link.send(message);
     // A reader that does not keep up hurts only itself: it is let go, and catches up from the log when it comes back.
-    if (link.buffered > limits.bufferedBytes) fail(new CotableError('limit.bytes', { bytes: link.buffered, limit: limits.bufferedBytes }));
+    if (link.buffered > limits.bufferedBytes && !isFailing)
+      fail(new CotableError('limit.bytes', { bytes: link.buffered, limit: limits.bufferedBytes }));
   }
 
   function fail(error: CotableError): void {
-    if (isClosed) return;
+    if (isClosed || isFailing) return;
+    isFailing = true;
     logger.warn({ code: error.code, params: error.params, ip: origin.ip, userId: member.userId, cause: error.cause }, 'link closed');
-    batch.frame(encodeFrame({ type: 'failed', code: error.code, params: error.params }));
+    const { code, params } = forStrangers(error);
+    batch.frame(encodeFrame({ type: 'failed', code, params }));
     batch.flush();
     link.close(error);
   }
 
   function read(bytes: Uint8Array): void {
-    if (bytes.length > limits.frameBytes) throw new CotableError('protocol.frameTooLarge', { bytes: bytes.length, limit: limits.frameBytes });
+    if (bytes.length > limits.frameBytes)
+      throw new CotableError('protocol.frameTooLarge', { bytes: bytes.length, limit: limits.frameBytes });
     const frame = decodeFrame(bytes);
     switch (frame.type) {
       case 'hello':
         if (hello) throw new CotableError('protocol.badFrame', { problem: 'a second hello' });
         hello = frame;
+        cancelGreeting();
         return greet(frame);
       case 'mutate':
         if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a mutation before the welcome' });
@@ -99,7 +120,6 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   function greet(frame: HelloFrame): void {
     host.join(member, frame).then(
       (taken) => {
-        cancelGreeting();
         if (isClosed) taken.leave();
         else seat = taken;
       },
@@ -111,8 +131,7 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     opened: () => undefined,
     message(message) {
       try {
-        if (!hello && (greetedFrames += 1) > 1) throw new CotableError('protocol.badFrame', { problem: 'no hello' });
-        for (const bytes of splitMessage(message)) if (!isClosed) read(bytes);
+        for (const bytes of splitMessage(message)) if (!isClosed && !isFailing) read(bytes);
       } catch (error) {
         fail(toError(error));
       }
@@ -123,6 +142,12 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       seat?.leave();
     },
   };
+}
+
+/** What the disk of a relay says names files and is for its operator: that is in the log. */
+function forStrangers(error: CotableError): { readonly code: string; readonly params: Readonly<Record<string, unknown>> } {
+  if (!error.code.startsWith('storage.')) return error;
+  return { code: 'storage.unavailable', params: { reason: 'the relay cannot read or keep data now' } };
 }
 
 function toError(error: unknown): CotableError {

@@ -10,7 +10,7 @@ import type { AnySchema } from '../schema/schema.ts';
 import { createHall, type Hall } from './hall.ts';
 import type { Limits } from './limits.ts';
 import { createMember, type Member, type Seat } from './member.ts';
-import { openRoom, type Room } from './room.ts';
+import { openRoom, SYSTEM, type Room } from './room.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
 export interface RelayParts {
@@ -41,6 +41,8 @@ export interface RelayCore {
   close(): Promise<void>;
 }
 
+const UNLOADED = new CotableError('storage.unavailable', { reason: 'the room is being loaded again' });
+
 interface OpenRoom {
   readonly room: Room;
   readonly hall: Hall;
@@ -67,6 +69,9 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   function roomOf(name: string): Promise<OpenRoom> {
     if (closing) return Promise.reject(new CotableError('relay.closed', {}));
+    if (name.length < 1 || name.length > MAX_ROOM_NAME) {
+      return Promise.reject(new CotableError('room.invalidName', { problem: `it has ${name.length} characters` }));
+    }
     let loading = rooms.get(name);
     if (!loading) {
       loading = load(name);
@@ -86,7 +91,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       committed: (group) => hall.committed(group),
       broken(error) {
         logger.error({ room: name, error }, 'room thrown out of memory');
-        forget(name, opened);
+        forget(name, opened, UNLOADED);
         hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
       },
     });
@@ -95,8 +100,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     return opened;
   }
 
-  function forget(name: string, opened: OpenRoom): void {
-    opened.room.close();
+  function forget(name: string, opened: OpenRoom, reason: CotableError): void {
+    opened.room.close(reason);
     if (open.get(name) !== opened) return;
     open.delete(name);
     rooms.delete(name);
@@ -104,15 +109,14 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   function unloadLater(name: string, opened: OpenRoom): void {
     clock.after(limits.unloadMs, () => {
-      if (opened.hall.size === 0 && opened.room.isIdle) forget(name, opened);
+      if (open.get(name) !== opened || opened.hall.size > 0) return;
+      if (opened.room.isIdle) forget(name, opened, UNLOADED);
+      else unloadLater(name, opened);
     });
   }
 
   async function join(member: Member, hello: HelloFrame): Promise<Seat> {
-    if (hello.room.length < 1 || hello.room.length > MAX_ROOM_NAME) {
-      throw new CotableError('room.invalidName', { problem: `it has ${hello.room.length} characters` });
-    }
-    if (hello.userId === '') throw new CotableError('auth.required', {});
+    if (hello.userId === '' || hello.userId === SYSTEM) throw new CotableError('auth.required', {});
     const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
     if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
     if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);
@@ -125,7 +129,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     for (const result of loaded) {
       if (result.status === 'rejected') continue;
       const { room, hall } = result.value;
-      room.close();
+      room.close(new CotableError('relay.closed', {}));
       // What was accepted is kept and acknowledged before its link goes.
       await room.commits.settled().catch((error: unknown) => logger.error({ error }, 'not kept at shutdown'));
       hall.clear(new CotableError('relay.closed', {}));
@@ -138,8 +142,12 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   return {
     accept,
     async mutate(name, mutator, input) {
-      const { room } = await roomOf(name);
-      return room.mutate(mutator, input);
+      const opened = await roomOf(name);
+      try {
+        return await opened.room.mutate(mutator, input);
+      } finally {
+        if (opened.hall.size === 0) unloadLater(name, opened);
+      }
     },
     health() {
       let links = 0;

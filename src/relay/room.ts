@@ -5,6 +5,7 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { MutationKey, QueuedRun, RelayStorage, RoomBirth, StoredRoom } from '../ports/relay-storage.ts';
 import type { Intent, MutateFrame, TableUpdate } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
+import { checkFrameSize } from '../protocol/measure.ts';
 import { decodeRecord, decodeTables, encodeRecord, encodeTables } from '../protocol/records.ts';
 import { clockToMs, createHybridClock, msToClock } from '../util/hlc.ts';
 import { createCommits, type Accepted, type Commits } from './commits.ts';
@@ -17,7 +18,7 @@ import { createWriters, type Writers } from './writers.ts';
 /** How far past the highest accepted clock a mutation may be when the relay's own clock has stepped back. */
 const CLOCK_STEP = msToClock(1000);
 /** Entries are read in pages of this size. */
-export const PAGE = 500;
+export const PAGE = 200;
 /** A snapshot that is more entries behind than this is made anew for the next cold join. */
 const FRESH_SNAPSHOT = 200;
 
@@ -36,7 +37,7 @@ export interface Author {
 }
 
 /** The user of mutations that the relay makes. */
-const SYSTEM = 'system';
+export const SYSTEM = 'system';
 
 export interface RoomEvents {
   /** A group is kept: acknowledge it, then tell the others. */
@@ -56,8 +57,8 @@ export interface Room extends RoomBirth {
   mutate(name: string, input: unknown): Promise<{ readonly id: string }>;
   /** Whether nothing is being made or kept, so that the room may leave memory. */
   readonly isIdle: boolean;
-  /** Nothing more is accepted: this memory is not the room any more. */
-  close(): void;
+  /** Nothing more is accepted, `reason` says why: this memory is not the room any more. */
+  close(reason: CotableError): void;
   /** The documents as of a `seq` that is kept. Cached. */
   snapshot(): Promise<{ readonly seq: number; readonly bytes: Uint8Array }>;
 }
@@ -67,11 +68,10 @@ export async function openRoom(options: RoomOptions, events: RoomEvents): Promis
   const { storage, random, name } = options;
   const stored = await storage.openRoom(name, { lineage: randomName(random), epoch: 1 });
   const updates: TableUpdate[] = [...(stored.snapshot ? decodeTables(stored.snapshot.bytes) : [])];
-  for (let seq = stored.snapshot?.seq ?? 0; seq < stored.head; ) {
+  for (let seq = stored.snapshot?.seq ?? 0; seq < stored.head;) {
     const page = await storage.entries(name, seq, PAGE);
     for (const entry of page) {
-      const record = decodeRecord(entry.bytes);
-      if (record.kind === 'entry') updates.push(...record.updates, ...record.repairs);
+      updates.push(...updatesOf(entry.bytes, `log of room ${name} at ${entry.seq}`));
       seq = entry.seq;
     }
     if (page.length === 0) throw new CotableError('storage.corrupt', { record: `log of room ${name} after ${seq}` });
@@ -86,7 +86,14 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
   const replica = randomName(random);
   const tables = new Map<string, RoomTable>();
   for (const name of Object.keys(schema.tables)) {
-    tables.set(name, createRoomTable(name, writer, updates.filter((update) => update.table === name).map((update) => update.bytes)));
+    tables.set(
+      name,
+      createRoomTable(
+        name,
+        writer,
+        updates.filter((update) => update.table === name).map((update) => update.bytes),
+      ),
+    );
   }
   const hybrid = createHybridClock(() => clock.now());
   let highestClock = Math.max(0, ...[...tables.values()].map((table) => table.highestClock()));
@@ -94,7 +101,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
   let head = stored.head;
   let counter = 0;
   let running = 0;
-  let isClosed = false;
+  let closed: CotableError | undefined;
   let snapshot = stored.snapshot;
   let making: Promise<{ readonly seq: number; readonly bytes: Uint8Array }> | undefined;
   const marks = createMarks(storage, room);
@@ -178,8 +185,8 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     get isIdle() {
       return running === 0 && commits.isIdle;
     },
-    close() {
-      isClosed = true;
+    close(reason) {
+      closed ??= reason;
     },
 
     submit(frame, author) {
@@ -214,7 +221,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
       const call = { id: mutationId(key), name, input: checkCall(host, name, input), userId: SYSTEM, at: clock.now() };
       running += 1;
       try {
-        await runAndCommit(host, call, (result) => commit(result, key));
+        await runAndCommit(host, call, (result) => commit(call.name, result, key));
         return { id: call.id };
       } finally {
         running -= 1;
@@ -228,11 +235,13 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     },
   };
 
-  function commit(result: MutatorResult, key: MutationKey): Promise<void> {
+  function commit(name: string, result: MutatorResult, key: MutationKey): Promise<void> {
     assertOpen();
     const at = hybrid.next();
+    const changed = result.changes(at);
+    checkFrameSize(name, changed, result.intents);
     const updates: TableUpdate[] = [];
-    for (const [table, changes] of result.changes(at)) {
+    for (const [table, changes] of changed) {
       const bytes = tableOf(table).write(changes);
       if (bytes) updates.push({ table, bytes });
     }
@@ -241,7 +250,16 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
   }
 
   function assertOpen(): void {
-    if (isClosed) throw new CotableError('storage.unavailable', { reason: 'the room is being loaded again' });
+    if (closed) throw closed;
+  }
+}
+
+function updatesOf(entry: Uint8Array, place: string): readonly TableUpdate[] {
+  try {
+    const record = decodeRecord(entry);
+    return record.kind === 'entry' ? [...record.updates, ...record.repairs] : record.repairs;
+  } catch (error) {
+    throw new CotableError('storage.corrupt', { record: place }, { cause: error });
   }
 }
 

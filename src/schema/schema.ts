@@ -107,7 +107,10 @@ function declared<D>(kind: string, shapes: { readonly [name: string]: D }): [str
   const entries = Object.entries(shapes);
   for (const [name] of entries) {
     if (!/^[A-Za-z_]\w{0,63}$/.test(name) || FORBIDDEN_NAMES.has(name)) {
-      invalid(`${kind}.${name}`, 'names are 1 to 64 letters, digits and underscores, not beginning with a digit, and not then, constructor or __proto__');
+      invalid(
+        `${kind}.${name}`,
+        'names are 1 to 64 letters, digits and underscores, not beginning with a digit, and not then, constructor or __proto__',
+      );
     }
   }
   return entries;

@@ -41,17 +41,12 @@ export interface ConnectorEvents {
  */
 export interface Connector {
   start(): void;
-  /** The relay has welcomed the store: the next loss begins with a short delay again. */
+  /** The relay does what is wanted of it: the next loss begins with a short delay again. */
   settled(): void;
   close(): void;
 }
 
-export function createConnector(
-  transports: readonly Transport[],
-  clock: Clock,
-  random: Random,
-  events: ConnectorEvents,
-): Connector {
+export function createConnector(transports: readonly Transport[], clock: Clock, random: Random, events: ConnectorEvents): Connector {
   let attempt = 0;
   let current: OpenLink | undefined;
   let cancelWait: (() => void) | undefined;
@@ -167,7 +162,9 @@ function openLink(transport: Transport, clock: Clock, events: ConnectorEvents, e
           else throw new CotableError('protocol.badFrame', { problem: `a relay does not send ${frame.type}` });
         }
       } catch (error) {
-        open.close(error instanceof CotableError ? error : new CotableError('protocol.badFrame', { problem: String(error) }, { cause: error }));
+        open.close(
+          error instanceof CotableError ? error : new CotableError('protocol.badFrame', { problem: String(error) }, { cause: error }),
+        );
       }
     },
     closed(reason) {

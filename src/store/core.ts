@@ -3,13 +3,13 @@ import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
-import type { AckRecord, EntryRecord } from '../protocol/records.ts';
+import { encodeRecord, type AckRecord, type EntryRecord } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Deferred } from '../util/deferred.ts';
 import { createHybridClock, type HybridClock } from '../util/hlc.ts';
 import { confirmBatch, keys, META, storedMutation, type Journal, type Stored, type StoredMeta, type StoredMutation } from './journal.ts';
 import { rebuild } from './rebuild.ts';
-import { createReplica, NOTHING_CONFIRMED, type Confirmed, type PendingMutation, type Replica } from './replica.ts';
+import { createReplica, NOTHING_CONFIRMED, type Confirmed, type OutboxCall, type PendingMutation, type Replica } from './replica.ts';
 import type { TableChanges } from './table-state.ts';
 
 /** A device keeps this many entries before it folds them into its documents, at a start or a rebuild. */
@@ -60,13 +60,15 @@ export interface Core {
   /** Tells observers what has changed since the last time. */
   publish(): void;
   confirm(records: readonly (EntryRecord | AckRecord)[]): void;
-  /** Takes mutations that were refused out of the outbox. A rebuild must follow. */
+  /** Takes mutations that were refused out of the outbox. A rebuild must follow; their callers hear of it then. */
   reject(refused: ReadonlyMap<string, CotableError>): void;
+  /** Takes mutations that are confirmed without having been told of out of the outbox. A rebuild must follow. */
+  settle(accepted: readonly OutboxCall[]): void;
   /** Goes the road back from what is on disk, and judges what cannot run again. */
   replay(ceiling: number): Promise<void>;
   /** Gives up a writer that the relay has fenced: what is pending runs again under a new one. */
   renew(): Promise<void>;
-  /** Takes a snapshot in the place of all that was confirmed, and replays what is pending. */
+  /** Takes a snapshot, with the entries since, in the place of all that was confirmed, and replays what is pending. */
   install(confirmed: Confirmed): Promise<void>;
 }
 
@@ -85,6 +87,8 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     deviceId: randomName(random).toString(36),
     clockOffset: 0,
   };
+  /** Refused, and still to be seen until the rebuild is done. */
+  const rejected: [PendingMutation, CotableError][] = [];
   /** How many writes of each mutation are under way. */
   const unstored = new Map<string, number>();
   const receipts = new Map<string, Deferred<void>>();
@@ -126,12 +130,26 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       const { key, name, input, userId, at } = mutation;
       put.push([keys.rejected(key), { key, id, name, input, userId, at, error: { code: error.code, params: error.params } }]);
       gone.push(keys.outbox(key));
-      replica.drop(id);
-      receipts.get(id)?.reject(error);
-      receipts.delete(id);
-      events.rejected(mutation, error);
+      replica.forget(id);
+      rejected.push([mutation, error]);
     }
     if (gone.length > 0) writeQuietly({ put, delete: gone });
+  }
+
+  function settle(accepted: readonly OutboxCall[]): void {
+    for (const { id } of accepted) {
+      replica.forget(id);
+      resolveReceipt(id);
+    }
+    if (accepted.length > 0) writeQuietly({ delete: accepted.map(({ key }) => keys.outbox(key)) });
+  }
+
+  function tellRejected(): void {
+    for (const [mutation, error] of rejected.splice(0)) {
+      events.rejected(mutation, error);
+      receipts.get(mutation.id)?.reject(error);
+      receipts.delete(mutation.id);
+    }
   }
 
   /** The writer for a rebuilt replica: the same only while nobody else can have heard of it. */
@@ -139,14 +157,29 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     return replica.hasSent ? randomName(random) : replica.writer;
   }
 
-  async function build(confirmed: Confirmed, pending: Iterable<StoredMutation | PendingMutation>, ceiling: number, isFinal: boolean): Promise<void> {
+  async function build(
+    confirmed: Confirmed,
+    pending: Iterable<StoredMutation | PendingMutation>,
+    ceiling: number,
+    isFinal: boolean,
+  ): Promise<void> {
     const carriers: number[] = [];
+    // Another tab may have written to this device's log what is pending here.
+    const confirmedIds = new Set(confirmed.entries.map((entry) => mutationId(entry.key)));
+    const settled: OutboxCall[] = [];
+    function* unsettled(): Generator<StoredMutation | PendingMutation> {
+      for (const mutation of pending) {
+        carriers.push(mutation.writer);
+        if (confirmedIds.has(mutation.id)) settled.push(mutation);
+        else yield mutation;
+      }
+    }
     await rebuild({
       schema,
       host: staticHost,
       writer: nextWriter(),
       confirmed,
-      pending: noting(pending, carriers),
+      pending: unsettled(),
       ceiling,
       confirmedReady(fresh) {
         for (const table of fresh.tables.values()) hybrid.see(table.highestClock);
@@ -163,10 +196,11 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         const writers = [...meta.fence, ...(replica.hasSent ? [replica.writer] : []), ...carriers];
         meta = { ...meta, fence: [...new Set(writers)].filter((writer) => writer !== fresh.writer) };
         replica = fresh;
+        settle(settled);
         keepAll([...fresh.pending.values()]);
         events.changed(changed);
-        if (!isFinal) return;
-        reject(failed);
+        if (isFinal) reject(failed);
+        tellRejected();
         publish();
       },
     });
@@ -207,6 +241,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     now,
     publish,
     reject,
+    settle,
     get replica() {
       return replica;
     },
@@ -225,8 +260,9 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     async load(opened) {
       const stored = await opened.load();
       journal = opened;
-      meta = stored.meta ?? meta;
-      if (!stored.meta) writeQuietly({ put: [[META, meta]] });
+      const { schemaVersion } = schema;
+      meta = { ...(stored.meta ?? meta), schemaVersion };
+      if (stored.meta?.schemaVersion !== schemaVersion) writeQuietly({ put: [[META, meta]] });
       await build(stored.confirmed, stored.outbox, Number.MAX_SAFE_INTEGER, false);
       return stored;
     },
@@ -245,11 +281,10 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       const fresh = replica.confirm(records);
       if (fresh.length === 0) return;
       writeQuietly(confirmBatch(fresh));
+      // Before observers hear of it: what they write at once must be later than what they saw.
+      for (const entry of fresh) hybrid.see(entry.clock);
       publish();
-      for (const entry of fresh) {
-        hybrid.see(entry.clock);
-        settle(entry);
-      }
+      for (const entry of fresh) resolveReceipt(mutationId(entry.key));
     },
 
     async replay(ceiling) {
@@ -263,9 +298,11 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     },
 
     async install(confirmed) {
-      meta = { ...meta, lineage: confirmed.lineage, epoch: confirmed.epoch, docSeq: confirmed.seq };
+      const { lineage, epoch, seq, entries } = confirmed;
+      meta = { ...meta, lineage, epoch, docSeq: seq - entries.length };
       const put: [StorageKey, StorageValue][] = confirmed.tables.map(({ table, bytes }) => [keys.doc(table), bytes]);
-      writeQuietly({ deletePrefix: [['doc'], ['log']], put: [[META, meta], ...put] });
+      const since = entries.map((entry): [StorageKey, StorageValue] => [keys.log(entry.seq), encodeRecord(entry)]);
+      writeQuietly({ deletePrefix: [['doc'], ['log']], put: [[META, meta], ...put, ...since] });
       await build(confirmed, replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
     },
   };
@@ -276,8 +313,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     return (await journal?.load())?.confirmed ?? NOTHING_CONFIRMED;
   }
 
-  function settle(entry: EntryRecord): void {
-    const id = mutationId(entry.key);
+  function resolveReceipt(id: string): void {
     receipts.get(id)?.resolve();
     receipts.delete(id);
   }
@@ -289,12 +325,4 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
 
 function outboxPut(mutation: PendingMutation): [StorageKey, StorageValue] {
   return [keys.outbox(mutation.key), storedMutation(mutation)];
-}
-
-/** Passes mutations on and notes which writers carried them. */
-function* noting<T extends { readonly writer: number }>(mutations: Iterable<T>, writers: number[]): Generator<T> {
-  for (const mutation of mutations) {
-    writers.push(mutation.writer);
-    yield mutation;
-  }
 }

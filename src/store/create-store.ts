@@ -3,7 +3,7 @@ import { CotableError } from '../errors.ts';
 import type { ClientStorage } from '../ports/client-storage.ts';
 import type { Transport } from '../ports/transport.ts';
 import { MAX_ROOM_NAME } from '../protocol/limits.ts';
-import type { MutatorFunctions } from '../mutation/run.ts';
+import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Mutators } from '../schema/mutators.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
@@ -33,12 +33,22 @@ export interface StoreOptions<S extends AnySchema> {
  */
 export function createStore<S extends AnySchema>(options: StoreOptions<S>): Store<S> {
   const { schema, room, storage, transports, token, userId } = options;
-  if (room.length < 1 || room.length > MAX_ROOM_NAME) throw new CotableError('room.invalidName', { problem: `it has ${room.length} characters` });
+  if (room.length < 1 || room.length > MAX_ROOM_NAME)
+    throw new CotableError('room.invalidName', { problem: `it has ${room.length} characters` });
   const mutators: MutatorFunctions = options.mutators;
-  for (const name of Object.keys(schema.mutators)) {
-    if (typeof mutators[name] !== 'function') throw new CotableError('schema.invalid', { path: `mutators.${name}`, problem: 'its function is missing' });
-  }
-  const store: unknown = createStoreOf({ schema, mutators, room, storage, fallback: memoryClientStorage(), transports, token, userId, clock: realClock(), random: Math.random });
+  checkMutators(schema, mutators);
+  const store: unknown = createStoreOf({
+    schema,
+    mutators,
+    room,
+    storage,
+    fallback: memoryClientStorage(),
+    transports,
+    token,
+    userId,
+    clock: realClock(),
+    random: Math.random,
+  });
   // Within, tables and inputs are plain JSON; which types they have is known only out here.
   return store as Store<S>;
 }

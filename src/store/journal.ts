@@ -147,9 +147,14 @@ function readStored(pairs: readonly (readonly [StorageKey, StorageValue])[]): St
 }
 
 function readEntry(bytes: Uint8Array): EntryRecord {
-  const record = decodeRecord(bytes);
-  if (record.kind !== 'entry') throw new CotableError('storage.corrupt', { record: `log ${record.seq}` });
-  return record;
+  let problem: unknown;
+  try {
+    const record = decodeRecord(bytes);
+    if (record.kind === 'entry') return record;
+  } catch (error) {
+    problem = error;
+  }
+  throw new CotableError('storage.corrupt', { record: 'an entry of the log' }, { cause: problem });
 }
 
 /** How an accepted mutation and the end of its outbox record become one transaction. */

@@ -1,8 +1,6 @@
 import { CotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import { checkCall, runAndCommit, type MutatorResult } from '../mutation/run.ts';
-import { measureMutation } from '../protocol/measure.ts';
-import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
 import type { JsonValue } from '../util/json.ts';
 import type { Core } from './core.ts';
@@ -11,9 +9,8 @@ import type { MutationReceipt } from './types.ts';
 
 export interface MutateOptions {
   readonly core: Core;
-  /** Present once mutations can run; until then they wait for it. */
-  readonly ready: Promise<void>;
-  readonly isReady: () => boolean;
+  /** Calls at once when mutations can run, otherwise as soon as they can, in the order asked; with an error if they never can. */
+  readonly whenReady: (begin: (error?: CotableError) => void) => void;
   readonly isClosed: () => boolean;
   readonly userId: () => string;
   readonly keep: (mutation: PendingMutation) => Promise<void>;
@@ -25,21 +22,18 @@ export function createMutate(options: MutateOptions): (name: string, input: unkn
   const { core } = options;
   let counter = 0;
 
-  function start(name: string, input: JsonValue): Promise<MutationReceipt> {
+  function start(name: string, input: JsonValue): MutationReceipt | Promise<MutationReceipt> {
     counter += 1;
     const key = { replica: core.replicaName, counter };
     const call = { key, id: mutationId(key), name, input, userId: options.userId(), at: Math.floor(core.now()) };
-    return Promise.resolve(runAndCommit(core.host, call, (result) => commit(call, result)));
+    return runAndCommit(core.host, call, (result) => commit(call, result));
   }
 
   function commit(call: OutboxCall, result: MutatorResult): MutationReceipt {
     if (options.isClosed()) throw new CotableError('store.closed', {});
     const clock = core.hybrid.next();
     const changes = result.changes(clock);
-    const bytes = measureMutation(call.name, changes, result.intents);
-    if (bytes > MAX_FRAME_BYTES) {
-      throw new CotableError('mutation.tooLarge', { name: call.name, bytes, limit: MAX_FRAME_BYTES });
-    }
+    core.replica.checkSize(call.name, changes, result.intents);
     const confirmed = createDeferred<void>();
     core.receipts.set(call.id, confirmed);
     const mutation = core.replica.commit(call, clock, result.intents, changes);
@@ -49,14 +43,18 @@ export function createMutate(options: MutateOptions): (name: string, input: unkn
     return { id: call.id, stored, confirmed: confirmed.promise };
   }
 
-  return (name, input) => {
-    if (options.isClosed()) return Promise.reject(new CotableError('store.closed', {}));
-    try {
+  return (name, input) =>
+    new Promise((resolve, reject) => {
+      if (options.isClosed()) throw new CotableError('store.closed', {});
       // Checked and copied within the call: what the caller does to its object later is no part of the mutation.
       const checked = checkCall(core.host, name, input);
-      return options.isReady() ? start(name, checked) : options.ready.then(() => start(name, checked));
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  };
+      options.whenReady((error) => {
+        if (error) return reject(error);
+        try {
+          resolve(start(name, checked));
+        } catch (thrown) {
+          reject(thrown);
+        }
+      });
+    });
 }

@@ -44,7 +44,9 @@ export async function rebuild(options: {
       const running = runMutator(host, call);
       const result = running instanceof Promise ? await running : running;
       const clock = Math.max(Math.min(mutation.clock, options.ceiling), result.floor() + 1);
-      replica.commit(call, clock, result.intents, result.changes(clock));
+      const changes = result.changes(clock);
+      replica.checkSize(name, changes, result.intents);
+      replica.commit(call, clock, result.intents, changes);
     } catch (error) {
       const reason = asCotableError(error, (text) => new CotableError('mutation.failed', { name, reason: text }, { cause: error }));
       failed.set(id, reason);

@@ -44,7 +44,10 @@ export function createRejections(
     list$: list.asObservable(),
     load(stored) {
       if (stored.length === 0) return;
-      list.next([...stored.map((item) => toRejection(item, errorFromBody({ errorCode: item.error.code, errorParams: item.error.params }))), ...list.value]);
+      list.next([
+        ...stored.map((item) => toRejection(item, errorFromBody({ errorCode: item.error.code, errorParams: item.error.params }))),
+        ...list.value,
+      ]);
     },
     add(mutation, error) {
       list.next([...list.value, toRejection(mutation, error)]);

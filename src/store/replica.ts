@@ -1,7 +1,9 @@
 import { changesToEffect, type CellChanges, type Effect } from '../doc/cells.ts';
 import { createTableDoc } from '../doc/table-doc.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
-import type { CotableError } from '../errors.ts';
+import { CotableError } from '../errors.ts';
+import { MAX_ITEMS } from '../doc/update.ts';
+import { checkFrameSize } from '../protocol/measure.ts';
 import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
 import type { Intent, TableUpdate } from '../protocol/frames.ts';
 import type { AckRecord, EntryRecord } from '../protocol/records.ts';
@@ -54,12 +56,14 @@ export interface Replica {
   readonly isDoubled: boolean;
   /** Whether anything was sent under this writer, so that it may not be used by another document. */
   hasSent: boolean;
+  /** Throws `mutation.tooLarge` for what a relay would not take. */
+  checkSize(name: string, changes: ReadonlyMap<string, CellChanges>, intents: readonly Intent[]): void;
   /** Puts a mutation that has run into documents and rows, all tables together. */
   commit(call: OutboxCall, clock: number, intents: readonly Intent[], changes: ReadonlyMap<string, CellChanges>): PendingMutation;
   /** Keeps a mutation that could not run. */
   park(call: OutboxCall, clock: number, error: CotableError): PendingMutation;
-  /** Takes a mutation out of the rows (its updates stay in the documents: a rebuild must follow). */
-  drop(id: string): void;
+  /** Leaves a mutation out of the rebuild that must follow: documents and rows still hold it. */
+  forget(id: string): void;
   /**
    * Applies accepted mutations, ascending. Those not above `seq` are skipped. Returns what was new, whole, to be kept.
    * Throws when one is missing in between, or acknowledges what is not pending.
@@ -108,7 +112,15 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
       return isDoubled;
     },
     hasSent: false,
-    drop,
+    forget: (id) => void pending.delete(id),
+
+    checkSize(name, changes, intents) {
+      checkFrameSize(name, changes, intents);
+      for (const [table, cells] of changes) {
+        const size = tables.get(table)?.doc.countItems(cells) ?? 0;
+        if (size > MAX_ITEMS) throw new CotableError('mutation.tooLarge', { name, size, unit: 'cells', limit: MAX_ITEMS });
+      }
+    },
 
     commit(call, clock, intents, changes) {
       const effects = new Map<string, Effect>();

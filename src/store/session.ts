@@ -1,19 +1,22 @@
 import { CotableError, errorFromBody } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
-import type { MutationKey } from '../ports/relay-storage.ts';
-import { decodeRecord, decodeTables } from '../protocol/records.ts';
+import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
+import { decodeRecord, decodeTables, type EntryRecord, type LogRecord } from '../protocol/records.ts';
 import type { MutationRange, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
+import { concatBytes } from '../util/bytes.ts';
 import { msToClock } from '../util/hlc.ts';
 import { createSerial } from '../util/serial.ts';
 import type { OpenLink } from './connector.ts';
 import type { Core } from './core.ts';
-import type { PendingMutation } from './replica.ts';
+import type { Confirmed, PendingMutation } from './replica.ts';
 
 /** What a session tells of itself. */
 export interface SessionEvents {
   /** The store is level with the relay. */
   level(): void;
+  /** The relay does what this store wants of it: it has judged a mutation, or there is none to judge. */
+  heard(): void;
   /** Something failed that no reconnect mends by itself. */
   failed(error: CotableError): void;
 }
@@ -39,6 +42,10 @@ interface Conversation {
   /** The writer that the relay knows for this link. */
   readonly writer: number;
   welcome: WelcomeFrame | undefined;
+  /** Parts of a snapshot that is coming in. */
+  parts: Uint8Array[];
+  /** The snapshot, and the entries behind it that have come in: installed when it is as far as the relay was. */
+  base: (Confirmed & { readonly entries: EntryRecord[] }) | undefined;
   isLevel: boolean;
   /** Mutations that this link has to send, by number; nothing is sent before the link is level. */
   queue: PendingMutation[] | undefined;
@@ -46,20 +53,30 @@ interface Conversation {
   sent: number;
 }
 
-export function createSession(core: Core, identity: { readonly userId: () => string; readonly token: () => Promise<string> }, events: SessionEvents): Session {
+export function createSession(
+  core: Core,
+  identity: { readonly userId: () => string; readonly token: () => Promise<string> },
+  events: SessionEvents,
+): Session {
   let current: Conversation | undefined;
   /** What was confirmed cannot be read back from this device: the relay has it. */
   let wantsSnapshot = false;
   /** The relay takes no more from this writer. */
   let isFenced = false;
   const serial = createSerial((error) => {
-    const reason = error instanceof CotableError ? error : new CotableError('protocol.badFrame', { problem: String(error) }, { cause: error });
+    const reason =
+      error instanceof CotableError ? error : new CotableError('protocol.badFrame', { problem: String(error) }, { cause: error });
     events.failed(reason);
     current?.link.close(reason);
   });
 
   async function greet(link: OpenLink): Promise<void> {
-    const token = await identity.token();
+    let token: string;
+    try {
+      token = await identity.token();
+    } catch (error) {
+      return link.close(new CotableError('auth.required', {}, { cause: error }));
+    }
     if (isFenced && core.isKept) await core.renew();
     if (link.isClosed) return;
     const { replica, meta, host, replicaName } = core;
@@ -67,7 +84,7 @@ export function createSession(core: Core, identity: { readonly userId: () => str
     const writer = isFenced && !core.isKept ? 0 : replica.writer;
     wantsSnapshot ||= writer === 0;
     isFenced = false;
-    current = { link, writer, welcome: undefined, isLevel: false, queue: undefined, sent: 0 };
+    current = { link, writer, welcome: undefined, parts: [], base: undefined, isLevel: false, queue: undefined, sent: 0 };
     link.send({
       type: 'hello',
       schemaVersion: host.schema.schemaVersion,
@@ -91,10 +108,24 @@ export function createSession(core: Core, identity: { readonly userId: () => str
         core.welcomed(frame.now - (core.now() - core.meta.clockOffset));
         return levelWhenCaughtUp(conversation);
       case 'snapshot':
-        return install(conversation, frame);
+        conversation.parts.push(frame.bytes);
+        if (!frame.isLast) return;
+        conversation.base = {
+          lineage: frame.lineage,
+          epoch: frame.epoch,
+          seq: frame.seq,
+          tables: decodeTables(concatBytes(conversation.parts)),
+          entries: [],
+        };
+        conversation.parts = [];
+        return installWhenWhole(conversation);
       case 'entries':
-        checkBirth(frame);
-        core.confirm(frame.records.map(decodeRecord));
+        checkBirth(frame, conversation.base ?? core.replica.birth);
+        if (conversation.base) {
+          conversation.base.entries.push(...frame.records.map(decodeRecord).filter((record) => record.kind === 'entry'));
+          return installWhenWhole(conversation);
+        }
+        confirm(frame.records.map(decodeRecord));
         return levelWhenCaughtUp(conversation) ?? pump();
       case 'outcome':
         // Judged before under another writer: a new handshake sorts out which.
@@ -105,22 +136,38 @@ export function createSession(core: Core, identity: { readonly userId: () => str
     }
   }
 
-  async function install(conversation: Conversation, frame: RelayFrame & { type: 'snapshot' }): Promise<void> {
-    const { lineage, epoch, seq } = frame;
-    await core.install({ lineage, epoch, seq, tables: decodeTables(frame.bytes), entries: [] });
+  /** With all behind it at once: what is pending runs again on what the relay has now, not on what it had once. */
+  async function installWhenWhole(conversation: Conversation): Promise<void> {
+    const { base, welcome } = conversation;
+    if (!base || !welcome || base.seq + base.entries.length < welcome.head) return;
+    conversation.base = undefined;
+    await core.install({ ...base, seq: base.seq + base.entries.length });
     wantsSnapshot = false;
     await levelWhenCaughtUp(conversation);
   }
 
-  function checkBirth(frame: { readonly lineage: number; readonly epoch: number }): void {
-    const { lineage, epoch } = core.replica.birth;
+  function confirm(records: readonly LogRecord[]): void {
+    const pending = core.replica.pending.size;
+    try {
+      core.confirm(records);
+    } catch (error) {
+      // What is here does not go together with what the relay has: its snapshot does.
+      wantsSnapshot = true;
+      throw error;
+    }
+    if (core.replica.pending.size < pending) events.heard();
+  }
+
+  function checkBirth(frame: RoomBirth, { lineage, epoch }: RoomBirth): void {
     if (frame.lineage !== lineage || frame.epoch !== epoch) throw new CotableError('room.lineageChanged', {});
   }
 
   function levelWhenCaughtUp(conversation: Conversation): Promise<void> | undefined {
     const { welcome, isLevel } = conversation;
     const { birth, seq } = core.replica;
-    if (isLevel || wantsSnapshot || !welcome || birth.lineage !== welcome.lineage || birth.epoch !== welcome.epoch || seq < welcome.head) return undefined;
+    if (conversation.base) return undefined;
+    if (isLevel || wantsSnapshot || !welcome || birth.lineage !== welcome.lineage || birth.epoch !== welcome.epoch || seq < welcome.head)
+      return undefined;
     return level(conversation, welcome);
   }
 
@@ -128,13 +175,19 @@ export function createSession(core: Core, identity: { readonly userId: () => str
   async function level(conversation: Conversation, welcome: WelcomeFrame): Promise<void> {
     conversation.isLevel = true;
     const refused = new Map<string, CotableError>();
+    const accepted: PendingMutation[] = [];
     for (const { key, outcome } of welcome.outcomes) {
-      if ('refused' in outcome) refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
+      const mutation = core.replica.pending.get(mutationId(key));
+      if (!mutation) continue;
+      if ('seq' in outcome) accepted.push(mutation);
+      else refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
     }
-    const hadRefused = [...refused.keys()].some((id) => core.replica.pending.has(id));
+    const isJudged = refused.size + accepted.length > 0;
     core.reject(refused);
+    // Their entries are among what is confirmed, through another tab of this device perhaps.
+    core.settle(accepted);
     const ceiling = msToClock(welcome.now + CLOCK_MARGIN_MS);
-    if (hadRefused || mustReplay(welcome.writerLast, ceiling)) {
+    if (isJudged || mustReplay(welcome.writerLast, ceiling)) {
       if (!core.isKept) {
         wantsSnapshot = true;
         return conversation.link.close(new CotableError('storage.notDurable', {}));
@@ -142,8 +195,10 @@ export function createSession(core: Core, identity: { readonly userId: () => str
       await core.replay(ceiling);
     }
     if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
+    if (conversation.link.isClosed) return;
     conversation.queue = [...core.replica.pending.values()];
     events.level();
+    if (core.replica.pending.size === 0) events.heard();
     pump();
   }
 

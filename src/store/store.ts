@@ -1,4 +1,4 @@
-import { BehaviorSubject, distinctUntilChanged } from 'rxjs';
+import { ReplaySubject } from 'rxjs';
 import { asCotableError, CotableError } from '../errors.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -12,6 +12,7 @@ import { createJournal, type Journal } from './journal.ts';
 import { createMutate } from './mutate.ts';
 import { createRejections } from './rejections.ts';
 import { createSession } from './session.ts';
+import { inTurn } from './in-turn.ts';
 import { createTables } from './tables.ts';
 import type { Store, StoreState, StoreStatus } from './types.ts';
 
@@ -51,19 +52,27 @@ function isLasting(reason: CotableError): boolean {
 /** Puts a store together from its parts. The types of the schema are given to it by `createStore`. */
 export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const { schema, clock, random } = parts;
-  const status = new BehaviorSubject<StoreStatus>({ state: 'loading', reason: undefined, pending: 0, durable: true });
+  let status: StoreStatus = Object.freeze({ state: 'loading', reason: undefined, pending: 0, durable: true });
+  const status$ = new ReplaySubject<StoreStatus>(1);
+  status$.next(status);
   const synced = createDeferred<void>();
   let journal: Journal | undefined;
   let isReady = false;
+  /** Mutations that were made before there was anything to run them on. */
+  const waiting: ((error?: CotableError) => void)[] = [];
+  let damage: CotableError | undefined;
   let closing: Promise<void> | undefined;
+  /** Why nothing more is kept on this device. */
+  let notKept: CotableError | undefined;
 
   function show(change: Partial<StoreStatus>): void {
-    const next = { ...status.value, ...change };
-    const { state, reason, pending, durable } = status.value;
+    const next = Object.freeze({ ...status, ...change });
+    const { state, reason, pending, durable } = status;
     if (next.state === state && next.reason === reason && next.pending === pending && next.durable === durable) return;
-    if (state !== 'closed') status.next(Object.freeze(next));
+    status = next;
+    inTurn(() => status$.next(next));
   }
-  const enter = (state: StoreState, reason?: CotableError): void => show({ state, reason });
+  const enter = (state: StoreState, reason?: CotableError): void => show({ state, reason: reason ?? notKept });
 
   const core = createCore(parts, {
     changed(tablesChanged) {
@@ -71,7 +80,10 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       show({ pending: core.replica.pending.size });
     },
     rejected: (mutation, error) => rejections.add(mutation, error),
-    notKept: (error) => show({ durable: false, reason: error }),
+    notKept(error) {
+      notKept = error;
+      show({ durable: false, reason: error });
+    },
     sendable: () => session.pump(),
   });
   const userId = (): string => parts.userId ?? `device-${core.meta.deviceId}`;
@@ -80,8 +92,8 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     core,
     { userId, token: async () => (await parts.token?.()) ?? '' },
     {
+      heard: () => connector.settled(),
       level() {
-        connector.settled();
         enter('online');
         synced.resolve();
       },
@@ -91,18 +103,17 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const connector = createConnector(parts.transports, clock, random, {
     opened: (link) => session.opened(link),
     frame: (frame, link) => session.frame(frame, link),
-    trying: () => status.value.state === 'error' || enter('connecting'),
+    trying: () => status.state === 'error' || enter('connecting'),
     lost(reason) {
       session.lost(reason);
       if (reason && isLasting(reason)) enter('error', reason);
-      else if (status.value.state !== 'error' || !reason) enter('offline', reason);
+      else if (status.state !== 'error' || !reason) enter('offline', reason);
     },
   });
   const ready = quiet(load());
   const mutate = createMutate({
     core,
-    ready,
-    isReady: () => isReady,
+    whenReady: (begin) => void (isReady || damage ? begin(damage) : waiting.push(begin)),
     isClosed: () => closing !== undefined,
     userId,
     async keep(mutation) {
@@ -120,11 +131,14 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       const stored = await core.load(journal);
       rejections.load(stored.rejected);
       isReady = true;
+      for (const begin of waiting.splice(0)) begin();
       if (closing) return;
       connector.start();
     } catch (error) {
       const reason = asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error }));
+      damage = reason;
       enter('error', reason);
+      for (const begin of waiting.splice(0)) begin(reason);
       throw reason;
     }
   }
@@ -135,7 +149,8 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     try {
       return await parts.storage.open(name);
     } catch (error) {
-      show({ reason: asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error })) });
+      notKept = asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error }));
+      show({ reason: notKept });
       return parts.fallback.open(name);
     }
   }
@@ -147,20 +162,18 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     for (const receipt of core.receipts.values()) receipt.reject(new CotableError('store.closed', {}));
     synced.reject(new CotableError('store.closed', {}));
     enter('closed');
-    status.complete();
+    inTurn(() => status$.complete());
     tables.close();
     rejections.close();
   }
 
   return {
-    mutate: Object.freeze(
-      Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate(name, input)])),
-    ),
+    mutate: Object.freeze(Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate(name, input)]))),
     table: (name) => tables.table(name),
     get status() {
-      return status.value;
+      return status;
     },
-    status$: status.pipe(distinctUntilChanged()),
+    status$: status$.asObservable(),
     get rejections() {
       return rejections.list();
     },

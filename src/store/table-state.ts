@@ -15,6 +15,7 @@ export interface TableState extends RowSource {
   /** The highest clock of a cell that was confirmed when this state was made. */
   readonly highestClock: number;
   isPending(key: string): boolean;
+  pendingKeys(): Iterable<string>;
   /** A mutation of this device that the relay has not judged. */
   addPending(id: string, effect: Effect): void;
   dropPending(id: string): void;
@@ -91,6 +92,7 @@ export function createTableState(doc: TableDoc): TableState {
     highestClock,
     cells,
     isPending: (key) => pending.has(key),
+    pendingKeys: () => pending.keys(),
 
     get(key) {
       refresh();
@@ -99,7 +101,7 @@ export function createTableState(doc: TableDoc): TableState {
 
     entries() {
       refresh();
-      return (entries ??= keys.map((key): [string, JsonObject] => [key, view.get(key) ?? {}]));
+      return (entries ??= Object.freeze(keys.map((key): [string, JsonObject] => [key, view.get(key) ?? {}])));
     },
 
     ownClock(key) {
@@ -164,7 +166,7 @@ export function createTableState(doc: TableDoc): TableState {
       for (const [key, before] of gone) changes.push({ key, before, after: undefined });
       entries = changes.length === 0 ? other.entries() : undefined;
       touched = new Map();
-      return { changes, touched: new Set([...pending.keys(), ...changes.map((change) => change.key)]) };
+      return { changes, touched: new Set([...pending.keys(), ...other.pendingKeys(), ...changes.map((change) => change.key)]) };
     },
   };
 }

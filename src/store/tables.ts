@@ -1,6 +1,7 @@
-import { defer, map, merge, of, Subject, type Observable, filter, distinctUntilChanged } from 'rxjs';
+import { defer, distinctUntilChanged, filter, map, merge, of, Subject, type Observable } from 'rxjs';
 import { CotableError } from '../errors.ts';
 import type { JsonObject } from '../util/json.ts';
+import { inTurn } from './in-turn.ts';
 import type { TableChanges, TableState } from './table-state.ts';
 import type { TableView } from './types.ts';
 
@@ -29,10 +30,14 @@ export function createTables(names: readonly string[], current: () => ReadonlyMa
       return view;
     },
     publish(changed) {
-      for (const [name, changes] of changed) subjects.get(name)?.next(changes);
+      inTurn(() => {
+        for (const [name, changes] of changed) subjects.get(name)?.next(changes);
+      });
     },
     close() {
-      for (const subject of subjects.values()) subject.complete();
+      inTurn(() => {
+        for (const subject of subjects.values()) subject.complete();
+      });
     },
   };
 }

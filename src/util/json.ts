@@ -13,6 +13,8 @@ export type JsonPath = readonly (string | number)[];
 /** Deeper values are refused: a decoder that recurses must not be driven into a stack overflow. */
 export const MAX_JSON_DEPTH = 32;
 
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+
 const FORBIDDEN_KEYS: ReadonlySet<unknown> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** What keeps a value from being plain JSON. */
@@ -22,7 +24,7 @@ export interface JsonProblem {
 }
 
 /**
- * Copies plain JSON into a deeply frozen value, leaving out keys that are `undefined`. The original is neither frozen
+ * Copies plain JSON into a deeply frozen value, leaving out keys that are `undefined`; halves of surrogate pairs become U+FFFD. The original is neither frozen
  * nor kept. Anything else (NaN, infinities, functions, class instances, cycles, holes, forbidden keys, more than
  * {@link MAX_JSON_DEPTH} levels) calls `refuse` with the path to the first such value; whatever `refuse` throws is thrown.
  */
@@ -63,14 +65,20 @@ function findProblem(value: unknown, path: (string | number)[], depth: number): 
 }
 
 function copy(value: JsonValue): JsonValue {
+  if (typeof value === 'string') return toWellFormed(value);
   if (typeof value !== 'object' || value === null) return value;
   if (isArray(value)) return Object.freeze(value.map(copy));
   const object: Record<string, JsonValue> = {};
   for (const key of Object.keys(value)) {
     const field = value[key];
-    if (field !== undefined) object[key] = copy(field);
+    if (field !== undefined) object[toWellFormed(key)] = copy(field);
   }
   return Object.freeze(object);
+}
+
+/** Half of a surrogate pair cannot be sent as UTF-8: it becomes U+FFFD here, so that the author sees what others will. */
+function toWellFormed(text: string): string {
+  return text.replace(LONE_SURROGATE, '\ufffd');
 }
 
 function freeze(value: JsonValue): void {
@@ -88,13 +96,18 @@ export function jsonEquals(a: JsonValue | undefined, b: JsonValue | undefined): 
     return a.every((item, index) => jsonEquals(item, b[index]));
   }
   let count = 0;
-  for (const key in a) {
+  for (const key of Object.keys(a)) {
     if (a[key] === undefined) continue;
     count++;
-    if (!Object.hasOwn(b, key) || !jsonEquals(a[key], b[key])) return false;
+    if (!jsonEquals(a[key], ownField(b, key))) return false;
   }
-  for (const key in b) if (b[key] !== undefined) count--;
+  for (const key of Object.keys(b)) if (b[key] !== undefined) count--;
   return count === 0;
+}
+
+/** A field of an object, and not what every object inherits: rows may have a field called `toString`. */
+export function ownField(object: JsonObject, key: string): JsonValue | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 /** `Array.isArray` does not narrow readonly arrays. */

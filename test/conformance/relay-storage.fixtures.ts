@@ -1,5 +1,5 @@
+import { isCotableError } from 'cotable';
 import { expect } from 'vitest';
-import { isCotableError } from '../../src/errors.ts';
 import type { Acceptance, QueuedRun, RelayStorage } from '../../src/ports/relay-storage.ts';
 
 export const MAX = Number.MAX_SAFE_INTEGER;

@@ -1,17 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { sqlite } from 'cotable/adapters/sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openDatabase } from '../../adapters/sqlite/database.ts';
-import { chooseDriver, type DriverName, openConnection } from '../../adapters/sqlite/driver.ts';
 import type { RelayStorage } from '../../src/ports/relay-storage.ts';
 import { acceptance, BIRTH, codeOf, filledRoom } from './relay-storage.fixtures.ts';
 import { relayStorageSuite } from './relay-storage.suite.ts';
+import { driver, openRival } from './sqlite-rival.ts';
 
 async function tempFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'cotable-sqlite-'));
@@ -27,7 +26,6 @@ describe('sqlite', () => {
   let file: string;
   const storages: RelayStorage[] = [];
   const children: ChildProcess[] = [];
-  const driver = chooseDriver();
 
   beforeEach(async () => {
     folder = await tempFolder();
@@ -46,14 +44,32 @@ describe('sqlite', () => {
     return storage;
   }
 
-  function started(fixture: string, ...args: string[]) {
-    const script = join(import.meta.dirname, '../fixtures', fixture);
-    const child = spawn(process.execPath, [script, file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** A program of `fixtures` in a process of its own, and what it says. */
+  function started(
+    fixture: string,
+    args: readonly string[],
+    options: { readonly nodeArgs?: readonly string[]; readonly env?: object } = {},
+  ) {
+    const env = { ...process.env, ...options.env };
+    const child = spawn(process.execPath, [...(options.nodeArgs ?? []), fixturePath(fixture), ...args], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     children.push(child);
     const said = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
     return { child, said };
+  }
+
+  /** Two rounds of calls, with the connection of the worker tapped: a line for each commit and one for each round. */
+  async function roundsWith(env: object): Promise<readonly string[]> {
+    const { child, said } = started('sqlite-groups.mjs', [file], {
+      nodeArgs: ['--require', fixturePath('sqlite-tap.cjs')],
+      env: { TAP_DRIVER: driver, ...env },
+    });
+    expect(await once(child, 'close'), said.err).toEqual([0, null]);
+    return said.out.trimEnd().split('\n');
   }
 
   async function refusalOf(call: Promise<unknown>): Promise<string> {
@@ -88,15 +104,9 @@ describe('sqlite', () => {
   });
 
   it('[SQ3] a connection writes ahead and syncs at each commit', async () => {
-    await filledRoom(opened(), 'room', 1);
-    // `synchronous` belongs to a connection and is not in the file, so this asks one opened as the worker opens its own.
-    const connection = openDatabase(driver, file, 5000);
-    const pragma = (name: string): unknown => Object.values(connection.prepare<object>(`PRAGMA ${name}`).all()[0] ?? {})[0];
-    expect([pragma('journal_mode'), pragma('synchronous'), pragma('busy_timeout')]).toEqual(['wal', 2, 5000]);
-    expect([pragma('fullfsync'), pragma('checkpoint_fullfsync')]).toEqual([1, 1]);
-    connection.close();
-    const log = await readFile(`${file}-wal`);
-    expect(commitsIn(log)).toBeGreaterThan(0);
+    const commits = (await roundsWith({})).filter((line) => line.startsWith('commit'));
+    expect(commits.length).toBeGreaterThan(2);
+    expect([...new Set(commits)]).toEqual(['commit journal_mode=wal synchronous=2 fullfsync=1 checkpoint_fullfsync=1 busy_timeout=5000']);
   });
 
   it('[SQ4] calls made while a commit is under way share the next', async () => {
@@ -110,10 +120,23 @@ describe('sqlite', () => {
     expect(commits).toBeLessThan(32);
   });
 
+  it('[SQ5] a call that fails is undone alone, and the others share one commit', async () => {
+    const lines = await roundsWith({});
+    // The first commit makes the tables.
+    expect(lines.slice(0, 3)).toEqual([lines[0], lines[1], 'kept kept storage.conflict kept 2']);
+    expect(lines.at(-1)).toBe('kept storage.conflict storage.conflict kept 3');
+  });
+
+  it('[SQ6] when the commit fails every call of the group fails, nothing is kept, and the next group goes on', async () => {
+    const lines = await roundsWith({ FAIL_COMMIT: '2' });
+    expect(lines[2]).toBe(Array(5).fill('storage.unavailable').join(' '));
+    expect(lines.at(-1)).toBe('kept kept kept kept 3');
+  });
+
   it('[SQ7] what was acknowledged survives SIGKILL', { timeout: 30_000 }, async () => {
     let kept = 0;
     for (const replica of [1, 2, 3]) {
-      const { child, said } = started('sqlite-appender.mjs', String(replica));
+      const { child, said } = started('sqlite-appender.mjs', [file, String(replica)]);
       child.stdout.on('data', () => {
         if (said.out.split('\n').length > 150) child.kill('SIGKILL');
       });
@@ -158,19 +181,19 @@ describe('sqlite', () => {
   });
 
   it('[SQ9] an open call keeps the process alive, an idle storage does not', { timeout: 30_000 }, async () => {
-    const { child, said } = started('sqlite-idle.mjs');
+    const { child, said } = started('sqlite-idle.mjs', [file]);
     expect(await once(child, 'close')).toEqual([0, null]);
     expect(said).toEqual({ out: 'lineage 5\n', err: '' });
   });
 
   it('[SQ10] a file of a newer format, of another program, or that is no database is refused and left as it is', async () => {
-    const other = openConnection(driver, join(folder, 'other.db'));
+    const other = openRival(join(folder, 'other.db'));
     other.exec('CREATE TABLE customers (id INTEGER)');
     other.close();
     expect(await refusalOf(opened(join(folder, 'other.db')).openRoom('room', BIRTH))).toContain("it has a table 'customers'");
 
     await opened().openRoom('room', BIRTH);
-    const newer = openConnection(driver, file);
+    const newer = openRival(file);
     newer.exec('PRAGMA user_version = 99');
     newer.close();
     expect(await refusalOf(opened().openRoom('room', BIRTH))).toMatch(/^storage\.unavailable: .*newer version of Cotable \(format 99/);
@@ -183,7 +206,7 @@ describe('sqlite', () => {
   it('[SQ11] while another process writes for too long calls are storage.unavailable, and work again afterwards', async () => {
     const storage = opened(file, 20);
     await filledRoom(storage, 'room', 1);
-    const rival = openDatabase(driver, file, 5000);
+    const rival = openRival(file);
     rival.exec('BEGIN IMMEDIATE');
     const next = () => storage.accept('room', { epoch: 1, after: 1 }, [acceptance(2)]);
     expect(await codeOf(next())).toBe('storage.unavailable');
@@ -193,13 +216,27 @@ describe('sqlite', () => {
     await next();
   });
 
-  it('[SQ12] without any driver the error says what to install', () => {
-    const choose = (...there: DriverName[]) => chooseDriver((name) => there.includes(name));
-    expect(choose('libsql', 'node:sqlite')).toBe('node:sqlite');
-    expect(choose('libsql')).toBe('libsql');
-    expect(() => choose()).toThrow(/npm install libsql.*Node 22\.13/);
+  it('[SQ12] without any driver the error says what to install', async () => {
+    const dist = join(import.meta.dirname, '../../dist');
+    await cp(join(dist, 'adapters/sqlite'), join(folder, 'adapters/sqlite'), { recursive: true });
+    await cp(join(dist, 'src/errors.js'), join(folder, 'src/errors.js'));
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    const { child, said } = started('sqlite-without-driver.mjs', [folder]);
+    await once(child, 'close');
+    expect(said.out, said.err).toMatch(/^storage\.unavailable: .*npm install libsql.*Node 22\.13/);
+  });
+
+  it('[SQ13] a full disk is storage.quota and leaves nothing of the group behind', async () => {
+    const lines = await roundsWith({ MAX_PAGES: '60' });
+    // SQLite gives up the whole transaction, and so the calls that shared it.
+    expect(lines[1]).toBe(Array(5).fill('storage.quota').join(' '));
+    expect(lines.at(-1)).toBe('kept kept kept kept 3');
   });
 });
+
+function fixturePath(name: string): string {
+  return join(import.meta.dirname, '../fixtures', name);
+}
 
 /** Counts the commits in a write-ahead log: the frames that carry the size of the database, up to the first of an older log. */
 function commitsIn(log: Buffer): number {

@@ -68,7 +68,9 @@ describe('a disk that holds back', () => {
       const [elsewhere, witness] = [open('ann', 'other'), open('ben', 'other')];
       await witness.synced;
       for (let n = 0; n < 20; n++) {
-        await (await elsewhere.mutate.write({ id: `n${n}`, text: 'kept' })).confirmed;
+        await (
+          await elsewhere.mutate.write({ id: `n${n}`, text: 'kept' })
+        ).confirmed;
         await vi.waitFor(() => expect(witness.table('notes').has(`n${n}`)).toBe(true), { interval: 1 });
       }
       expect(told).toEqual([]);

@@ -38,7 +38,9 @@ function open(relay: RelayProcess, userId: string): Store<typeof schema> {
 }
 
 /** Writes a burst and kills the relay when about `after` of it are acknowledged. Which were, by id, at that moment. */
-async function killInBurst(after: number): Promise<{ readonly acked: readonly string[]; readonly store: Store<typeof schema>; readonly port: number }> {
+async function killInBurst(
+  after: number,
+): Promise<{ readonly acked: readonly string[]; readonly store: Store<typeof schema>; readonly port: number }> {
   const relay = await start();
   const store = open(relay, 'ann');
   await store.synced;
@@ -84,7 +86,10 @@ describe('a relay that is killed', () => {
     const alone = await start();
     const reader = open(alone, 'ben');
     await reader.synced;
-    const kept = reader.table('notes').list().map((note) => note.id);
+    const kept = reader
+      .table('notes')
+      .list()
+      .map((note) => note.id);
     expect(kept).toEqual(expect.arrayContaining([...acked]));
     await reader.close();
     await alone.stop('SIGTERM');
@@ -96,8 +101,18 @@ describe('a relay that is killed', () => {
     late.table('notes').changes$.subscribe((list) => changes.push(...list.map((change) => change.key)));
     await late.synced;
     const all = Array.from({ length: BURST }, (_, n) => `n${String(n).padStart(3, '0')}`);
-    expect(late.table('notes').list().map((note) => note.id)).toEqual(all);
-    expect(store.table('notes').list().map((note) => note.id)).toEqual(all);
+    expect(
+      late
+        .table('notes')
+        .list()
+        .map((note) => note.id),
+    ).toEqual(all);
+    expect(
+      store
+        .table('notes')
+        .list()
+        .map((note) => note.id),
+    ).toEqual(all);
     expect(changes.sort()).toEqual(all);
 
     await again.stop('SIGTERM');

@@ -139,9 +139,11 @@ function turn(): Promise<void> {
 
 describe('convergence', () => {
   it('[PC1] three stores whose links lose their tails hold equal rows in the end: those of an independent fold of the log, each mutation once', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), run),
-      { numRuns: Number(process.env['COTABLE_RUNS'] ?? 100), endOnFailure: false, interruptAfterTimeLimit: 240_000, markInterruptAsFailure: false },
-    );
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), run), {
+      numRuns: Number(process.env['COTABLE_RUNS'] ?? 100),
+      endOnFailure: false,
+      interruptAfterTimeLimit: 240_000,
+      markInterruptAsFailure: false,
+    });
   }, 300_000);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { collect, createWorld, kept, laterMillisecond, level, rowsOf, upToDate, type Act, type TestStore } from './support.ts';
+import { collect, createWorld, kept, level, rowsOf, upToDate, type Act, type TestStore } from './support.ts';
 
 /** A store that is ready, far from any relay, whose `act` does what the test says. */
 async function ready(act?: Act): Promise<TestStore> {
@@ -152,7 +152,6 @@ describe('a mutator', () => {
     await upToDate(world, alice, bob);
     world.goOffline('alice');
     await bob.mutate.edit({ id: 'a', body: 'by bob' });
-    laterMillisecond();
     await alice.mutate.note({ id: 'a', title: 'by alice', body: 'text' });
     world.comeBack('alice');
     await upToDate(world, alice, bob);

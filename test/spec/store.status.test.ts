@@ -1,6 +1,6 @@
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, test } from 'vitest';
-import { collect, createGate, createWorld, kept, level, when } from './support.ts';
+import { collect, createGate, createWorld, kept, level, turns, when } from './support.ts';
 
 describe('the status of a store', () => {
   test('[ST1] goes from loading over connecting to online', async () => {
@@ -141,8 +141,7 @@ describe('the status of a store', () => {
     expect(store.status.state).toBe('offline');
     const states = collect(store.status$);
     gate.open();
-    await expect.poll(() => runs, { interval: 1 }).toBeGreaterThanOrEqual(2);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turns(10);
     expect(states.map(({ state }) => state)).not.toContain('online');
     world.comeBack('alice');
     await receipt.confirmed;

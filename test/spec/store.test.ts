@@ -1,8 +1,8 @@
-import { createStore, type ClientDatabase, type ClientStorage } from 'cotable';
+import { createStore, type ClientStorage } from 'cotable';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { config, type Observable } from 'rxjs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { collect, createGate, createWorld, kept, level, mutatorsWith, rowsOf, schema, upToDate, when } from './support.ts';
+import { collect, createGate, createWorld, failingStorage, kept, level, mutatorsWith, rowsOf, schema, turns, upToDate, when } from './support.ts';
 
 describe('a receipt', () => {
   test('[ST11] tells first that the device has the mutation, then that the relay keeps it', async () => {
@@ -206,7 +206,7 @@ describe('a store', () => {
     const broken = world.openOffline('bob', { storage: { open: () => Promise.reject(new Error('no disk')) } });
     await broken.mutate.note({ id: 'a', title: 'A' });
     await broken.close();
-    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await turns(5);
     expect(unhandled).toEqual([]);
   });
 
@@ -243,23 +243,3 @@ describe('a store', () => {
     expect([asked, store.status.state]).toEqual([2, 'online']);
   });
 });
-
-/** A memory storage that says it is durable until its disk is full. */
-function failingStorage(): { readonly storage: ClientStorage; fail(): void } {
-  const memory = memoryClientStorage({ durable: true });
-  let isFull = false;
-  return {
-    fail: () => void (isFull = true),
-    storage: {
-      async open(name) {
-        const database = await memory.open(name);
-        const write: ClientDatabase['write'] = (batch) =>
-          isFull ? Promise.reject(Object.assign(new Error('full'), QUOTA)) : database.write(batch);
-        return { durable: true, range: database.range, write, close: database.close };
-      },
-    },
-  };
-}
-
-/** What the errors of storages look like: see `isCotableError`. */
-const QUOTA = { name: 'CotableError', code: 'storage.quota', params: {} };

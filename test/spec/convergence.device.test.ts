@@ -1,0 +1,79 @@
+import { memoryClientStorage } from 'cotable/adapters/memory';
+import { describe, expect, test } from 'vitest';
+import { createWorld, failingStorage, kept, keyOf, level, losingAnswers, rowsOf, upToDate } from './support.ts';
+
+describe('two stores of one user on one device', () => {
+  test('[CV30] see each other’s mutations through the relay, and each mutation happens once', async () => {
+    const world = createWorld();
+    const storage = memoryClientStorage({ durable: true });
+    const [one, two, bob] = [world.open('alice', { storage }), world.open('alice', { storage }), world.open('bob')];
+    await upToDate(world, one, two, bob);
+    await Promise.all(Array.from({ length: 10 }, (_, n) => kept((n % 2 === 0 ? one : two).mutate.note({ id: `${n}`, title: 'once' }))));
+    await upToDate(world, one, two, bob);
+    await kept(one.mutate.count({ id: 'c' }));
+    await upToDate(world, one, two, bob);
+    await kept(two.mutate.count({ id: 'c' }));
+    await upToDate(world, one, two, bob);
+    for (const store of [one, two]) expect(rowsOf(store)).toEqual(rowsOf(bob));
+    expect([bob.table('notes').count(), bob.table('counters').get('c')]).toEqual([10, { n: 2 }]);
+    await Promise.all([one.close(), two.close()]);
+    const again = world.openOffline('alice', { storage });
+    await again.ready;
+    expect(again.status.pending).toBe(0);
+    world.comeBack('alice');
+    await upToDate(world, again, bob);
+    expect(rowsOf(again)).toEqual(rowsOf(bob));
+  });
+
+  test('[CV30] of which one opens while the other has something pending: that happens once, and both get level', async () => {
+    const world = createWorld();
+    const storage = memoryClientStorage({ durable: true });
+    const [one, bob] = [world.open('alice', { storage }), world.open('bob')];
+    await kept(one.mutate.count({ id: 'c' }));
+    world.goOffline('alice');
+    await one.mutate.count({ id: 'c' });
+    const two = world.openOffline('alice', { storage });
+    await two.mutate.count({ id: 'c' });
+    world.comeBack('alice');
+    await upToDate(world, one, two, bob);
+    expect([one, two, bob].map((store) => store.table('counters').get('c'))).toEqual([{ n: 3 }, { n: 3 }, { n: 3 }]);
+    expect([one.rejections, two.rejections]).toEqual([[], []]);
+  });
+});
+
+describe('a device that cannot write any more', () => {
+  test('[CV31] loses nothing and doubles nothing when an answer is lost and another mutation is refused', async () => {
+    const world = losingAnswers();
+    const full = failingStorage();
+    const [alice, bob] = [world.open('alice', { storage: full.storage }), world.open('bob')];
+    await upToDate(world, alice, bob);
+    full.fail();
+    const lost = world.loseNext();
+    const first = await alice.mutate.count({ id: 'c' });
+    await lost;
+    const refused = await alice.mutate.count({ id: 'c', by: 10 });
+    const last = await alice.mutate.count({ id: 'c', by: 100 });
+    await world.storage.refuse('room', [{ mark: keyOf(refused.id), refusal: { code: 'chat.muted', params: {} } }]);
+    world.comeBack('alice');
+    await expect(refused.confirmed).rejects.toMatchObject({ code: 'chat.muted' });
+    await Promise.all([first.confirmed, last.confirmed]);
+    await level(alice);
+    await upToDate(world, alice, bob);
+    expect([alice, bob].map((store) => store.table('counters').get('c'))).toEqual([{ n: 101 }, { n: 101 }]);
+  });
+
+  test('[CV31] comes back to a relay that was started anew', async () => {
+    const world = createWorld();
+    const full = failingStorage();
+    const [alice, bob] = [world.open('alice', { storage: full.storage }), world.open('bob')];
+    await upToDate(world, alice, bob);
+    full.fail();
+    await kept(alice.mutate.note({ id: 'a', title: 'A' }));
+    world.goOffline('alice');
+    await alice.mutate.note({ id: 'p', title: 'pending' });
+    await world.restart();
+    await upToDate(world, alice, bob);
+    expect(rowsOf(alice)).toEqual(rowsOf(bob));
+    expect(bob.table('notes').entries().map(([key]) => key)).toEqual(['a', 'p']);
+  });
+});

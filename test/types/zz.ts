@@ -1,0 +1,11 @@
+import { defineMutators, type MutatorContext } from 'cotable';
+import { type S, type bare } from './fixture.ts';
+const add = (): void => undefined;
+const rest = { finish: add, say: add, count: add };
+defineMutators<S>({ add: async function* () {}, ...rest });
+defineMutators<S>({ add: (ctx: MutatorContext<typeof bare>) => ctx.table('rows').set('a', { id: 'a' }), ...rest });
+declare const cs: MutatorContext<S>;
+export const cb: MutatorContext<typeof bare> = cs;
+export const f: (ctx: MutatorContext<S>) => void = (ctx: MutatorContext<typeof bare>) => ctx.table('rows').set('a', { id: 'a' });
+declare const r: ReturnType<MutatorContext<S>['table']>;
+export const t: (name: 'rows') => void = cs.table;
