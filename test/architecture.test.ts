@@ -24,7 +24,7 @@ const code = new Map(
 );
 
 describe('the scanner', () => {
-  it('sees every way to name a module, and no name in a comment or a text', () => {
+  it('[AR1] sees every way to name a module, and no name in a comment or a text', () => {
     const { references } = scan(
       'a.tsx',
       `// import './comment.ts';
@@ -54,29 +54,29 @@ describe('the scanner', () => {
     );
   });
 
-  it('sees the titles of tests', () => {
+  it('[AR2] sees the titles of tests', () => {
     const { titles } = scan('a.ts', "describe('a', () => { it('b'); test.each([1])(`c ${1}`); it.skipIf(x)('d'); other('e'); });");
     expect(titles.filter(Boolean)).toEqual(['a', 'b', 'c ${}', 'd']);
   });
 
-  it('does not pass over a file it cannot read', () => {
+  it('[AR3] does not pass over a file it cannot read', () => {
     expect(() => scan('a.ts', 'import {')).toThrow('a.ts');
   });
 });
 
 describe('the layout', () => {
-  it('has rules that find each violation of a sample, and nothing else in it', () => {
+  it('[AR4] has rules that find each violation of a sample, and nothing else in it', () => {
     expect(layoutViolations(sample).toSorted()).toEqual([...sampleViolations].toSorted());
   });
 
-  it('is kept by this repository', () => {
+  it('[AR5] is kept by this repository', () => {
     expect(code.size).toBeGreaterThan(20);
     expect(layoutViolations(code)).toEqual([]);
   });
 });
 
 describe('the specification', () => {
-  it('is compared with the titles of tests', () => {
+  it('[AR6] is compared with the titles of tests', () => {
     const titles = ['[AB1] one', '[AB2 A14 BX2] two', '[AB9] unknown', '[AB1 oops] odd', '[AB', 'no id [ZZ1]'];
     expect(
       specViolations(
@@ -94,14 +94,14 @@ describe('the specification', () => {
     ]);
   });
 
-  it('has a test for each rule, and no test names a rule it has not', () => {
+  it('[AR7] has a test for each rule, and no test names a rule it has not', () => {
     const titles = [...code].flatMap(([path, text]) => scan(path, text).titles.map((title) => ({ path, title })));
     expect(specViolations(read('test/SPEC.md'), titles)).toEqual([]);
   });
 });
 
 describe('the error catalogue', () => {
-  it('is compared with its pages', () => {
+  it('[AR8] is compared with its pages', () => {
     const pages = new Map([
       ['row', '## `row.invalid`\n## `row.gone`\n'],
       ['store', 'text `store.closed`\n## `row.invalid`\n'],
@@ -113,7 +113,7 @@ describe('the error catalogue', () => {
     ]);
   });
 
-  it('has a section for each code, and no page explains a code that is not there', () => {
+  it('[AR9] has a section for each code, and no page explains a code that is not there', () => {
     const pages = new Map(list('docs/errors', /\.md$/).map((path) => [basename(path, '.md'), read(path)]));
     pages.delete('README');
     expect(errorPageViolations(Object.keys(catalogue), pages)).toEqual([]);
@@ -121,7 +121,7 @@ describe('the error catalogue', () => {
 });
 
 describe('the lock file', () => {
-  it('names no download addresses, so that any registry can serve it', () => {
+  it('[AR10] names no download addresses, so that any registry can serve it', () => {
     expect(read('package-lock.json')).not.toContain('"resolved"');
   });
 });

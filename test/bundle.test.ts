@@ -41,7 +41,7 @@ async function bundle(entry: string): Promise<{ readonly modules: readonly strin
 }
 
 describe('the bundle of a page', () => {
-  it('has the store and the mutators, and nothing of the server', async () => {
+  it('[BD1] has the store and the mutators, and nothing of the server', async () => {
     const { modules, code } = await bundle('./package/page.tsx');
     expect(modules.some((id) => id.endsWith('/src/store/create-store.ts'))).toBe(true);
     expect(code).toContain('said by a mutator');
@@ -49,7 +49,7 @@ describe('the bundle of a page', () => {
     console.log(`a page with React and zod: ${(gzipSync(code).length / 1000).toFixed(1)} KB gzipped`);
   });
 
-  it('would show a relay that came along', async () => {
+  it('[BD2] would show a relay that came along', async () => {
     const { modules } = await bundle('./package/server.ts');
     const found = modules.filter((id) => serverOnly.test(id)).join('\n');
     for (const part of ['/src/relay/', '/adapters/sqlite/', '__vite-browser-external']) expect(found).toContain(part);

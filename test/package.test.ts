@@ -76,12 +76,12 @@ async function compile(moduleResolution: 'NodeNext' | 'Bundler', out: string): P
 }
 
 describe('the tarball', () => {
-  it('holds the package and nothing else', () => {
+  it('[PK1] holds the package and nothing else', () => {
     const expected = /^((dist\/)?(src|transports|adapters)\/|(package\.json|README\.md|LICENSE|CHANGELOG\.md)$)/;
     expect(packed.filter((path) => !expected.test(path) || /(^|\/)\./.test(path))).toEqual([]);
   });
 
-  it('has the files of each export', () => {
+  it('[PK2] has the files of each export', () => {
     const targets = Object.values(manifest.exports).flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)));
     expect(targets.length).toBeGreaterThan(20);
     expect(targets.filter((target) => !packed.includes(target.replace('./', '')))).toEqual([]);
@@ -89,9 +89,9 @@ describe('the tarball', () => {
 });
 
 describe('a fresh project', () => {
-  it('compiles against it as a bundler resolves it, declarations included', () => compile('Bundler', 'bundled'), 60_000);
+  it('[PK3] compiles against it as a bundler resolves it, declarations included', () => compile('Bundler', 'bundled'), 60_000);
 
-  it('compiles against it as Node resolves it, and two stores meet over a relay', async () => {
+  it('[PK4] compiles against it as Node resolves it, and two stores meet over a relay', async () => {
     await compile('NodeNext', 'compiled');
     const { stdout } = await exec(process.execPath, ['compiled/consumer.js'], { cwd: project, timeout: 20_000 });
     expect(JSON.parse(stdout)).toEqual({ id: 'm1', text: 'hello, said by a mutator', by: 'alice' });

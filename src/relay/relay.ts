@@ -53,6 +53,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const rooms = new Map<string, Promise<OpenRoom>>();
   const open = new Map<string, OpenRoom>();
   const links = new Set<Link>();
+  /** Cancels of the timers that take rooms out of memory. */
+  const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
 
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
@@ -108,11 +110,14 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   }
 
   function unloadLater(name: string, opened: OpenRoom): void {
-    clock.after(limits.unloadMs, () => {
+    if (closing) return;
+    const cancel = clock.after(limits.unloadMs, () => {
+      unloads.delete(cancel);
       if (open.get(name) !== opened || opened.hall.size > 0) return;
       if (opened.room.isIdle) forget(name, opened, UNLOADED);
       else unloadLater(name, opened);
     });
+    unloads.add(cancel);
   }
 
   async function join(member: Member, hello: HelloFrame): Promise<Seat> {
@@ -136,6 +141,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     }
     // Those that were not in a room yet.
     for (const link of [...links]) link.close(new CotableError('relay.closed', {}));
+    for (const cancel of unloads) cancel();
     await storage.close();
   }
 

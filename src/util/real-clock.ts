@@ -1,4 +1,4 @@
-/** The clock of the machine. Its timers do not keep a process of their own alive where the platform allows that. */
+/** The clock of the machine. A timer that is set keeps a process alive: who sets one cancels it when it closes. */
 export function realClock(): {
   now(): number;
   after(ms: number, run: () => void): () => void;

@@ -1,4 +1,4 @@
-import type { CotableError } from '../../src/errors.ts';
+import type { CotableError } from 'cotable';
 import type { Acceptor, Link, LinkEvents, LinkOrigin, Transport } from '../../src/ports/transport.ts';
 
 /** Listens to one side of a link and remembers what it was told. */

@@ -132,14 +132,12 @@ describe('the page', () => {
   });
 
   it('[DM6] opens no link while the switch is off, and closes the open one at once', async () => {
-    const { page, alice } = await open();
-    await confirmed(alice);
-    await page.goto(`${demo.url}pane.html?user=Carol`);
+    const page = await (await browser.newContext()).newPage();
     const links: { readonly isClosed: () => boolean }[] = [];
     page.on('websocket', (link) => links.push(link));
+    await page.goto(`${demo.url}pane.html?user=Carol`);
     const network = page.getByRole('switch', { name: 'Network' });
     const state = () => page.getByRole('status').innerText();
-    await page.reload();
     await eventually(state).toBe('Online');
     expect(links.map((link) => link.isClosed())).toEqual([false]);
 

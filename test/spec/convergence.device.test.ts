@@ -74,6 +74,11 @@ describe('a device that cannot write any more', () => {
     await world.restart();
     await upToDate(world, alice, bob);
     expect(rowsOf(alice)).toEqual(rowsOf(bob));
-    expect(bob.table('notes').entries().map(([key]) => key)).toEqual(['a', 'p']);
+    expect(
+      bob
+        .table('notes')
+        .entries()
+        .map(([key]) => key),
+    ).toEqual(['a', 'p']);
   });
 });

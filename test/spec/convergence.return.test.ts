@@ -61,7 +61,13 @@ describe('a store that comes back', () => {
     world.comeBack('alice');
     await upToDate(world, third, bob);
     expect(rowsOf(bob)).toEqual(rowsOf(third));
-    expect(rowsOf(bob)).toMatchObject({ notes: [['a', { title: 'A' }]], counters: [['c', { n: 1 }], ['reloads', { n: 1 }]] });
+    expect(rowsOf(bob)).toMatchObject({
+      notes: [['a', { title: 'A' }]],
+      counters: [
+        ['c', { n: 1 }],
+        ['reloads', { n: 1 }],
+      ],
+    });
   });
 
   test('[CV11] after the relay’s answer was lost: the mutation happens once', async () => {

@@ -191,7 +191,11 @@ describe('what one store made of what it had seen', () => {
     await colder.mutate.note({ id: 'a', title: 'written over' });
     expect(colder.table('notes').get('a')?.title).toBe('written over');
     await upToDate(world, alice, cold, colder);
-    expect([alice, cold, colder].map((store) => store.table('notes').get('a')?.title)).toEqual(['written over', 'written over', 'written over']);
+    expect([alice, cold, colder].map((store) => store.table('notes').get('a')?.title)).toEqual([
+      'written over',
+      'written over',
+      'written over',
+    ]);
   });
 
   test('[CV8] a device whose clock is wrong by an hour gets its mutations kept, and its clock put right', async () => {

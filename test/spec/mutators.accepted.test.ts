@@ -67,9 +67,8 @@ describe('what a store takes, the relay takes', () => {
     ['by U+0000', '\u0000'],
     ['by an empty name', ''],
     ['by a long name', 'f'.repeat(2000)],
-  ])(
-    '[MU39] a field that is called %s, made, edited and taken away',
-    (_, name) => takenByBoth((ctx, value) => ctx.table('records').set('k', value === null ? {} : { [name]: value }), [1, 2, null, 3]),
+  ])('[MU39] a field that is called %s, made, edited and taken away', (_, name) =>
+    takenByBoth((ctx, value) => ctx.table('records').set('k', value === null ? {} : { [name]: value }), [1, 2, null, 3]),
   );
 
   test.each([
@@ -77,5 +76,7 @@ describe('what a store takes, the relay takes', () => {
     ['the key of a value', (ctx, text) => ctx.table('things').set('k', { value: { [String(text)]: 1 } })],
     ['the key of a row', (ctx, text) => ctx.table('things').set(String(text), { value: 1 })],
     ['the name of a field', (ctx, text) => ctx.table('records').set('k', { [String(text)]: 1 })],
-  ] satisfies [string, Act][])('[MU40] text that was cut within a surrogate pair, as %s', (_, act) => takenByBoth(act, ['🐙'.slice(0, 1), '🐙'.slice(1), 'a\ud83d b']));
+  ] satisfies [string, Act][])('[MU40] text that was cut within a surrogate pair, as %s', (_, act) =>
+    takenByBoth(act, ['🐙'.slice(0, 1), '🐙'.slice(1), 'a\ud83d b']),
+  );
 });

@@ -129,7 +129,12 @@ describe('an async mutator', () => {
     await kept(slow);
     await kept(store.mutate.count({ id: 'quick' }));
     expect(new Set(states.map(({ state }) => state))).toEqual(new Set(['online']));
-    expect(store.table('counters').entries().map(([key, { n }]) => [key, n])).toEqual([
+    expect(
+      store
+        .table('counters')
+        .entries()
+        .map(([key, { n }]) => [key, n]),
+    ).toEqual([
       ['quick', 2],
       ['slow', 1],
     ]);

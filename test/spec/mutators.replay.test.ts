@@ -42,7 +42,12 @@ describe('what a mutator is given', () => {
     await second.ready;
     expect(runs).toBe(1);
     expect(second.table('things').entries()).toEqual(before);
-    expect(before).toMatchObject([[expect.stringMatching(UUID), { value: [expect.anything(), expect.anything(), 0, 0, 0, id, 'alice'].map((_, i) => (i === 5 ? id : expect.anything())) }]]);
+    expect(before).toMatchObject([
+      [
+        expect.stringMatching(UUID),
+        { value: [expect.anything(), expect.anything(), 0, 0, 0, id, 'alice'].map((_, i) => (i === 5 ? id : expect.anything())) },
+      ],
+    ]);
     world.comeBack('alice');
     const bob = world.open('bob');
     await upToDate(world, second, bob);
@@ -110,6 +115,9 @@ describe('enqueueAction', () => {
       code: 'action.invalidInput',
       params: { name: 'answer', issues: [{ path: ['id'] }] },
     });
-    await expect(attempt('answer', { id: 'a', extra: new Date() })).rejects.toMatchObject({ code: 'value.notJson', params: { path: 'input.extra' } });
+    await expect(attempt('answer', { id: 'a', extra: new Date() })).rejects.toMatchObject({
+      code: 'value.notJson',
+      params: { path: 'input.extra' },
+    });
   });
 });

@@ -26,7 +26,12 @@ describe('a mutation', () => {
     setImmediate(() => tasks++);
     setTimeout(() => tasks++);
     await store.mutate.act(null);
-    expect(store.table('notes').list().map(({ title }) => title)).toEqual(['A', 'A again']);
+    expect(
+      store
+        .table('notes')
+        .list()
+        .map(({ title }) => title),
+    ).toEqual(['A', 'A again']);
     expect(tasks).toBe(0);
   });
 
@@ -68,7 +73,14 @@ describe('a mutator', () => {
       const notes = ctx.table('notes');
       const look = (): void => {
         const { first, count, has } = notes;
-        seen.push([notes.list().map(({ title }) => title), notes.entries().map(([key]) => key), first()?.id, count(), has('b'), notes.get('b')?.title]);
+        seen.push([
+          notes.list().map(({ title }) => title),
+          notes.entries().map(([key]) => key),
+          first()?.id,
+          count(),
+          has('b'),
+          notes.get('b')?.title,
+        ]);
       };
       look();
       notes.set('a', { id: 'a', title: 'A' });

@@ -48,7 +48,10 @@ describe('a value', () => {
   test.each(wrong)('[MU22] in a row is refused by its path: %s', async (_, value, path) => {
     const store = createWorld().openOffline('alice', { act: (ctx) => ctx.table('things').set('k', { value: value as JsonValue }) });
     const refused = store.mutate.act(null);
-    await expect(refused).rejects.toMatchObject({ code: 'value.notJson', params: { path: `things.k.value.${path}`, found: expect.any(String) } });
+    await expect(refused).rejects.toMatchObject({
+      code: 'value.notJson',
+      params: { path: `things.k.value.${path}`, found: expect.any(String) },
+    });
     expect(rowsOf(store)).toMatchObject({ things: [] });
   });
 
@@ -71,7 +74,10 @@ describe('a value', () => {
     // The row and its field are two of them.
     await store.mutate.act(deep(31));
     expect(store.table('things').get('k')).toEqual({ value: deep(31) });
-    await expect(store.mutate.act(deep(32))).rejects.toMatchObject({ code: 'value.notJson', params: { found: expect.stringContaining('32') } });
+    await expect(store.mutate.act(deep(32))).rejects.toMatchObject({
+      code: 'value.notJson',
+      params: { found: expect.stringContaining('32') },
+    });
     await expect(store.mutate.act(deep(100_000))).rejects.toMatchObject({ code: 'value.notJson' });
     expect(store.table('things').get('k')).toEqual({ value: deep(31) });
   });

@@ -33,7 +33,12 @@ describe('a mutation that the relay refuses', () => {
     await upToDate(world, alice, bob);
     expect(seen).toEqual([{ row: undefined, pending: false }]);
     expect(rowsOf(alice)).toEqual(rowsOf(bob));
-    expect(bob.table('notes').entries().map(([key]) => key)).toEqual(['a', 'l']);
+    expect(
+      bob
+        .table('notes')
+        .entries()
+        .map(([key]) => key),
+    ).toEqual(['a', 'l']);
   });
 
   test('[CV16] rejects after the rollback: what was made on top of it has been made anew by then', async () => {
@@ -55,7 +60,12 @@ describe('a mutation that the relay refuses', () => {
     await refuse(world, refused.id);
     await refuse(world, edit.id);
     const notes = alice.table('notes');
-    const [lists, changes, created, edited] = [collect(notes.rows$), collect(notes.changes$), collect(notes.row$('r')), collect(notes.row$('a'))];
+    const [lists, changes, created, edited] = [
+      collect(notes.rows$),
+      collect(notes.changes$),
+      collect(notes.row$('r')),
+      collect(notes.row$('a')),
+    ];
     world.comeBack('alice');
     await upToDate(world, alice);
     const a = { id: 'a', title: 'A', stars: 0 };

@@ -43,7 +43,12 @@ describe('rows$', () => {
     store.table('notes').rows$.subscribe((rows) => seen.push([rows.length, store.table('counters').count(), store.status.pending]));
     store.table('counters').rows$.subscribe((rows) => seen.push([store.table('notes').count(), rows.length]));
     await store.mutate.act(null);
-    expect(seen.toSorted()).toEqual([[0, 0], [0, 0, 0], [1, 1], [1, 1, expect.any(Number)]]);
+    expect(seen.toSorted()).toEqual([
+      [0, 0],
+      [0, 0, 0],
+      [1, 1],
+      [1, 1, expect.any(Number)],
+    ]);
   });
 
   test('[RO8] tells of what others changed in one mutation at once', async () => {

@@ -40,7 +40,14 @@ describe('a row', () => {
     const store = createWorld().openOffline('alice', {
       act(ctx) {
         ctx.table('notes').set('b', { id: 'b', title: 'B' });
-        read = [ctx.table('notes').get('b'), ctx.table('notes').get('a'), ...ctx.table('notes').list().flatMap((row) => [row])];
+        read = [
+          ctx.table('notes').get('b'),
+          ctx.table('notes').get('a'),
+          ...ctx
+            .table('notes')
+            .list()
+            .flatMap((row) => [row]),
+        ];
       },
     });
     await store.mutate.note({ id: 'a', title: 'A' });
@@ -90,10 +97,20 @@ describe('a row', () => {
     const keys = ['b', 'a', 'B', '10', '9', 'é', 'z', '🐙', '\uffff', 'ab', 'a b', '_'];
     for (const id of keys) await store.mutate.count({ id });
     const sorted = keys.toSorted((a, b) => (a < b ? -1 : 1));
-    expect(store.table('counters').entries().map(([key]) => key)).toEqual(sorted);
+    expect(
+      store
+        .table('counters')
+        .entries()
+        .map(([key]) => key),
+    ).toEqual(sorted);
     expect(store.table('counters').list()).toEqual(sorted.map(() => ({ n: 1 })));
     for (const id of ['m', 'A']) await store.mutate.count({ id });
-    expect(store.table('counters').entries().map(([key]) => key)).toEqual([...keys, 'm', 'A'].toSorted((a, b) => (a < b ? -1 : 1)));
+    expect(
+      store
+        .table('counters')
+        .entries()
+        .map(([key]) => key),
+    ).toEqual([...keys, 'm', 'A'].toSorted((a, b) => (a < b ? -1 : 1)));
   });
 
   test('[RO4] lists stay the same objects while nothing in their table changes', async () => {

@@ -67,7 +67,9 @@ describe('a schema', () => {
       expect(pathOf({ schemaVersion: 1, tables: { rows: { schema: { ...row, row: wrong } } }, mutators })).toBe('tables.rows.schema');
       expect(pathOf({ schemaVersion: 1, tables, mutators: { put: { input: wrong } } })).toBe('mutators.put.input');
       expect(pathOf({ schemaVersion: 1, tables, mutators, actions: { run: { ...shape, output: wrong } } })).toBe('actions.run.output');
-      expect(pathOf({ schemaVersion: 1, tables, mutators, actions: { run: { output: shape.input, input: wrong } } })).toBe('actions.run.input');
+      expect(pathOf({ schemaVersion: 1, tables, mutators, actions: { run: { output: shape.input, input: wrong } } })).toBe(
+        'actions.run.input',
+      );
     }
     expect(pathOf({ schemaVersion: 1, tables: { rows: {} }, mutators })).toBe('tables.rows.schema');
   });
@@ -77,7 +79,8 @@ describe('a schema', () => {
       '~standard': {
         version: 1,
         vendor: 'by hand',
-        validate: (value) => (typeof value === 'string' ? { value: value.trim() } : { issues: [{ message: 'no text', path: [{ key: 'text' }] }] }),
+        validate: (value) =>
+          typeof value === 'string' ? { value: value.trim() } : { issues: [{ message: 'no text', path: [{ key: 'text' }] }] },
       },
     };
     const own = defineSchema({ schemaVersion: 1, tables: { rows: { schema: row } }, mutators: { put: { input: text } } });
@@ -120,21 +123,28 @@ describe('a validator that answers later', () => {
       code: 'schema.asyncValidator',
       params: { path: 'mutators.ask.input' },
     });
-    await expect(store.mutate.put({ id: 'a' })).rejects.toMatchObject({ code: 'schema.asyncValidator', params: { path: 'tables.rows.schema' } });
+    await expect(store.mutate.put({ id: 'a' })).rejects.toMatchObject({
+      code: 'schema.asyncValidator',
+      params: { path: 'tables.rows.schema' },
+    });
     expect(store.table('rows').count()).toBe(0);
     expect(store.status.pending).toBe(0);
   });
 });
 
 describe('functions and schema', () => {
-  const missing = (name: string): object => ({ code: 'schema.invalid', params: { path: `mutators.${name}`, problem: 'its function is missing' } });
+  const missing = (name: string): object => ({
+    code: 'schema.invalid',
+    params: { path: `mutators.${name}`, problem: 'its function is missing' },
+  });
 
   test('[SC8] a store and a relay refuse a mutator without a function', () => {
-    const { act: _, ...others } = mutatorsWith();
-    const mutators = others as ReturnType<typeof mutatorsWith>;
+    const mutators = { ...mutatorsWith(), act: undefined } as unknown as ReturnType<typeof mutatorsWith>;
     const storage = memoryClientStorage();
     expect(() => createStore({ schema, mutators, room: 'room', storage, transports: [] })).toThrow(expect.objectContaining(missing('act')));
-    expect(() => createRelay({ backend: { schema, mutators }, storage: memoryRelayStorage() })).toThrow(expect.objectContaining(missing('act')));
+    expect(() => createRelay({ backend: { schema, mutators }, storage: memoryRelayStorage() })).toThrow(
+      expect.objectContaining(missing('act')),
+    );
   });
 
   test('[SC8] what every object inherits is no function of a mutator', () => {
@@ -160,7 +170,9 @@ describe('functions and schema', () => {
     onTestFinished(() => store.close());
     const table: (name: never) => unknown = store.table;
     for (const name of ['nothing', 'toString', '__proto__']) {
-      expect(() => table(name as never)).toThrow(expect.objectContaining({ code: 'schema.invalid', params: { path: `tables.${name}`, problem: expect.any(String) } }));
+      expect(() => table(name as never)).toThrow(
+        expect.objectContaining({ code: 'schema.invalid', params: { path: `tables.${name}`, problem: expect.any(String) } }),
+      );
     }
   });
 });

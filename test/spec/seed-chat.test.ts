@@ -90,7 +90,10 @@ describe('the chat of the first source document', () => {
     await bob.synced;
     await kept(alice.mutate.sendMessage({ id: 'msg-1', text: '@Claude tell me a story', botMessageId: 'msg-2' }));
     const texts: string[] = [];
-    bob.table('messages').row$('msg-2').subscribe(({ row }) => texts.push(row?.text ?? '-'));
+    bob
+      .table('messages')
+      .row$('msg-2')
+      .subscribe(({ row }) => texts.push(row?.text ?? '-'));
     for (const text of ['Once', 'Once upon', 'Once upon a time']) {
       await relay.mutate('lobby', 'updateMessage', { id: 'msg-2', text, status: 'incomplete' });
     }
@@ -120,7 +123,10 @@ describe('the chat of the first source document', () => {
       expect(store.table('messages').get('msg-1')?.status).toBe(status);
     }
     const wrong = store.mutate.updateMessage({ id: 'msg-1', text: 'hi', status: 'done' as 'complete' });
-    await expect(wrong).rejects.toMatchObject({ code: 'mutation.invalidInput', params: { name: 'updateMessage', issues: [{ path: ['status'] }] } });
+    await expect(wrong).rejects.toMatchObject({
+      code: 'mutation.invalidInput',
+      params: { name: 'updateMessage', issues: [{ path: ['status'] }] },
+    });
   });
 
   test('[A29] keeps the descriptions of its mutators and actions', () => {

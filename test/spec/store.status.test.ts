@@ -62,7 +62,12 @@ describe('the status of a store', () => {
     world.hub.cut('alice');
     await when(store.status$, ({ state }) => state === 'offline');
     await kept(store.mutate.count({ id: 'c' }));
-    expect(seen.map(({ state }) => state).filter((state, n, all) => state !== all[n - 1])).toEqual(['online', 'offline', 'connecting', 'online']);
+    expect(seen.map(({ state }) => state).filter((state, n, all) => state !== all[n - 1])).toEqual([
+      'online',
+      'offline',
+      'connecting',
+      'online',
+    ]);
   });
 
   test('[ST5] comes back by itself after the relay closed, and says why it was offline', async () => {

@@ -2,7 +2,20 @@ import { createStore, type ClientStorage } from 'cotable';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { config, type Observable } from 'rxjs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { collect, createGate, createWorld, failingStorage, kept, level, mutatorsWith, rowsOf, schema, turns, upToDate, when } from './support.ts';
+import {
+  collect,
+  createGate,
+  createWorld,
+  failingStorage,
+  kept,
+  level,
+  mutatorsWith,
+  rowsOf,
+  schema,
+  turns,
+  upToDate,
+  when,
+} from './support.ts';
 
 describe('a receipt', () => {
   test('[ST11] tells first that the device has the mutation, then that the relay keeps it', async () => {

@@ -166,7 +166,9 @@ export async function level(...stores: readonly TestStore[]): Promise<void> {
 
 /** Makes a mutation and waits until the relay keeps it. */
 export async function kept(mutation: Promise<{ readonly confirmed: Promise<void> }>): Promise<void> {
-  await (await mutation).confirmed;
+  await (
+    await mutation
+  ).confirmed;
 }
 
 let marks = 0;
@@ -183,7 +185,10 @@ export async function upToDate(world: World, ...stores: readonly TestStore[]): P
 export function rowsOf(store: TestStore): Readonly<Record<string, unknown>> {
   return {
     notes: store.table('notes').entries(),
-    counters: store.table('counters').entries().filter(([key]) => !key.startsWith('mark ')),
+    counters: store
+      .table('counters')
+      .entries()
+      .filter(([key]) => !key.startsWith('mark ')),
     things: store.table('things').entries(),
     records: store.table('records').entries(),
   };

@@ -1,4 +1,16 @@
-import type { AnyCotableError, InOf, MutationReceipt, MutatorContext, Mutators, OutOf, Rejection, RowInputOf, RowOf, Store, StoreStatus } from 'cotable';
+import type {
+  AnyCotableError,
+  InOf,
+  MutationReceipt,
+  MutatorContext,
+  Mutators,
+  OutOf,
+  Rejection,
+  RowInputOf,
+  RowOf,
+  Store,
+  StoreStatus,
+} from 'cotable';
 import type { ActionContext, ActionResult, Actions, BackendConfig, Relay } from 'cotable/relay';
 import type { useQuery, useStatus, useStore } from 'cotable/react';
 import type { chatSchema } from '../seed-chat/schema.ts';
@@ -10,6 +22,12 @@ type Calls<T extends S | Chat> = {
   [N in keyof T['mutators']]: [InOf<T['mutators'][N]>, OutOf<T['mutators'][N]>];
 } & { [N in keyof T['actions']]: [InOf<T['actions'][N]>, OutOf<T['actions'][N]>, ActionResult<T['actions'][N]>] };
 type Chat = typeof chatSchema;
+
+const tables = (mutator: MutatorContext<Chat>, action: ActionContext<Chat>, store: Store<Chat>) => [
+  mutator.table('messages'),
+  action.table('messages'),
+  store.table('messages'),
+];
 
 /** Nothing that is reached from a schema is `any`, however it was come by. */
 export type Checks = [
@@ -23,10 +41,9 @@ export type Checks = [
   Nowhere<AnyIn<Mutators<S>>>,
   Nowhere<AnyIn<Mutators<Chat>>>,
   Nowhere<AnyIn<MutatorContext<S>>>,
-  Nowhere<AnyIn<ReturnType<MutatorContext<Chat>['table']>>>,
+  Nowhere<AnyIn<ReturnType<typeof tables>>>,
   Nowhere<AnyIn<Actions<S>>>,
   Nowhere<AnyIn<ActionContext<S>['mutate']>>,
-  Nowhere<AnyIn<ReturnType<ActionContext<Chat>['table']>>>,
   Nowhere<AnyIn<BackendConfig<S>>>,
   Nowhere<AnyIn<Store<S>['mutate']>>,
   Nowhere<AnyIn<Store<Chat>['mutate']>>,

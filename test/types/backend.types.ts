@@ -1,4 +1,12 @@
-import { createRelay, defineBackendConfig, type ActionContext, type Actions, type BackendConfig, type Relay, type RelayStorage } from 'cotable/relay';
+import {
+  createRelay,
+  defineBackendConfig,
+  type ActionContext,
+  type Actions,
+  type BackendConfig,
+  type Relay,
+  type RelayStorage,
+} from 'cotable/relay';
 import type { Equal, Expect } from './expect.ts';
 import { backend, mutators, schema, type bare, type S } from './fixture.ts';
 
@@ -36,7 +44,7 @@ export async function inAnAction(ctx: Ctx): Promise<void> {
   await ctx.mutate('count', '1');
 
   // @ts-expect-error reading is waiting
-  ctx.table('people').list().length;
+  void ctx.table('people').list().length;
   // @ts-expect-error an action writes through mutators
   await ctx.table('people').set('a', { name: 'a' });
   // @ts-expect-error there is no such table

@@ -35,7 +35,10 @@ export const schema = defineSchema({
     people: { schema: table(z.object({ name: z.string() })), description: 'Who is here' },
   },
   mutators: {
-    add: { description: 'Adds a task', input: z.object({ id: z.string(), title: z.string().default('untitled'), points: z.number().optional() }) },
+    add: {
+      description: 'Adds a task',
+      input: z.object({ id: z.string(), title: z.string().default('untitled'), points: z.number().optional() }),
+    },
     finish: { input: z.object({ id: z.string() }) },
     say: { input: trimmed },
     /** Given as text, taken as a number. */

@@ -1,4 +1,15 @@
-import { defineSchema, table, type ActionShape, type InOf, type OutOf, type RowInputOf, type RowOf, type Schema, type Shape, type TableShape } from 'cotable';
+import {
+  defineSchema,
+  table,
+  type ActionShape,
+  type InOf,
+  type OutOf,
+  type RowInputOf,
+  type RowOf,
+  type Schema,
+  type Shape,
+  type TableShape,
+} from 'cotable';
 import { z } from 'zod';
 import type { Equal, Expect } from './expect.ts';
 import { bare, schema, trimmed, type S, type Task } from './fixture.ts';
@@ -32,7 +43,11 @@ export type Checks = [
   Expect<
     Equal<
       typeof bare,
-      Schema<{ readonly rows: TableShape<{ id: string }, { id: string }> }, { readonly put: Shape<{ id: string }, { id: string }> }, {}>
+      Schema<
+        { readonly rows: TableShape<{ id: string }, { id: string }> },
+        { readonly put: Shape<{ id: string }, { id: string }> },
+        Record<never, never>
+      >
     >
   >,
   Expect<Equal<S['actions']['measure'], ActionShape<string, string, string, number>>>,
@@ -54,6 +69,8 @@ export function refused(): void {
   table(z.object({ map: z.map(z.string(), z.string()) }));
   // @ts-expect-error what comes of a transform is what is kept
   table(z.object({ at: z.string().transform((text) => new Date(text)) }));
+  // @ts-expect-error nobody knows what it holds
+  table(z.record(z.string(), z.unknown()));
   // @ts-expect-error a row is an object
   table(z.string());
   // @ts-expect-error a row is not a list
@@ -83,12 +100,12 @@ export function refused(): void {
   // @ts-expect-error what was declared stays
   schema.schemaVersion = 2;
   // @ts-expect-error what was declared stays
-  schema.tables.people = schema.tables.people;
+  schema.tables.people = bare.tables.rows;
 }
 
 export function taken(): void {
   table(z.object({ at: z.iso.datetime(), deep: z.record(z.string(), z.array(z.union([z.null(), z.boolean()]))) }));
-  table(z.looseObject({ id: z.string() }).transform(({ id }) => ({ id })));
+  table(z.record(z.string(), z.json()));
   table(trimmed);
   defineSchema({ schemaVersion: 1, tables: {}, mutators: {} });
 }

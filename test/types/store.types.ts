@@ -61,7 +61,10 @@ export async function used(): Promise<void> {
   await Promise.all([stored, confirmed]);
   id.toUpperCase();
   store.table('tasks').changes$.subscribe((changes) => changes.map(({ before, after }) => after?.points ?? before?.points));
-  store.table('tasks').row$('a').subscribe(({ row, pending }) => [row?.title.length, pending === true]);
+  store
+    .table('tasks')
+    .row$('a')
+    .subscribe(({ row, pending }) => [row?.title.length, pending === true]);
 
   // @ts-expect-error there is no such mutator
   await store.mutate.remove({ id: 'a' });
@@ -76,7 +79,7 @@ export async function used(): Promise<void> {
   // @ts-expect-error what goes in is a text; a number comes out
   await store.mutate.count(1);
   // @ts-expect-error mutators stay as they are
-  store.mutate.add = store.mutate.add;
+  store.mutate.add = store.mutate.finish;
   // @ts-expect-error there is no such table
   store.table('task');
   // @ts-expect-error a store's tables are for reading
@@ -84,24 +87,25 @@ export async function used(): Promise<void> {
   // @ts-expect-error a row may not be there
   store.table('tasks').get('a').title.toString();
   // @ts-expect-error there is no such field
-  store.table('tasks').list()[0]?.titel;
+  void store.table('tasks').list()[0]?.titel;
+  const [person] = store.table('people').list();
   // @ts-expect-error rows are frozen
-  store.table('people').list().forEach((row) => (row.name = 'changed'));
+  if (person) person.name = 'changed';
   // @ts-expect-error lists are frozen
   store.table('people').list().push({ name: 'bob' });
   // @ts-expect-error lists are frozen
   store.table('people').entries().sort();
   // @ts-expect-error the status is one of six words
-  store.status.state === 'ready';
+  void (store.status.state === 'ready');
   // @ts-expect-error an id is a string
   store.table('tasks').row$(1);
 }
 
 export function failed(error: unknown): string | number {
   if (isCotableError(error, 'row.notFound')) return error.params.key;
-  if (isCotableError(error, 'mutation.tooLarge')) return error.params.bytes;
+  if (isCotableError(error, 'mutation.tooLarge')) return error.params.limit;
   // @ts-expect-error params are those of the code
-  if (isCotableError(error, 'row.invalid')) return error.params.bytes;
+  if (isCotableError(error, 'row.invalid')) return error.params.limit;
   if (isCotableError(error)) {
     switch (error.code) {
       case 'value.notJson':
