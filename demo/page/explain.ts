@@ -7,11 +7,12 @@ export interface Explanation {
   readonly text: string;
 }
 
-/** What this app says about the codes it made up itself. */
+/** What this app says in its own words: of the codes it made up itself, and of one that means something to its readers. */
 const OWN: Readonly<Record<string, string>> = {
   'chat.empty': 'Write something first.',
   'chat.tooLong': `A message has room for ${MAX_TEXT} characters.`,
   'chat.notYours': 'Only who wrote a message may change it.',
+  'row.notFound': 'The message is not in the room any more.',
 };
 
 export function explain(error: unknown): Explanation {

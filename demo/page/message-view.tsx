@@ -33,7 +33,7 @@ export function MessageView({ message, isOwn, isFollowUp, isTabStop, edit, remov
               Pending
             </span>
           )}
-          {message.edited && <span>edited</span>}
+          {message.edited && <span className="edited">edited</span>}
           <time dateTime={new Date(message.at).toISOString()}>{timeText(message.at)}</time>
           {isOwn && !isPending && <CheckIcon />}
         </p>

@@ -33,6 +33,7 @@ export function PaneHeader({ user, network, reload }: ChatProps) {
             {pending} pending
           </span>
           {reason && <code className="reason">{reason.code}</code>}
+          {!reason && isOn && state === 'offline' && <span className="reason">no answer, trying again</span>}
         </p>
       </div>
       <label className="network">

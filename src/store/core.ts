@@ -3,13 +3,14 @@ import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
-import { encodeRecord, type AckRecord, type EntryRecord } from '../protocol/records.ts';
+import type { AckRecord, EntryRecord } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Deferred } from '../util/deferred.ts';
 import { createHybridClock, type HybridClock } from '../util/hlc.ts';
-import { confirmBatch, keys, META, storedMutation, type Journal, type Stored, type StoredMeta, type StoredMutation } from './journal.ts';
+import type { Journal } from './journal.ts';
 import { rebuild } from './rebuild.ts';
 import { createReplica, NOTHING_CONFIRMED, type Confirmed, type OutboxCall, type PendingMutation, type Replica } from './replica.ts';
+import { confirmBatch, foldBatch, installBatch, keys, outboxPut, type Stored, type StoredDevice, type StoredMutation } from './stored.ts';
 import type { TableChanges } from './table-state.ts';
 
 /** A device keeps this many entries before it folds them into its documents, at a start or a rebuild. */
@@ -43,7 +44,9 @@ export interface Core {
   readonly replicaName: number;
   readonly hybrid: HybridClock;
   readonly replica: Replica;
-  readonly meta: StoredMeta;
+  readonly device: StoredDevice;
+  /** Writers that may still carry what is pending: the relay must fence them before anything of it is sent again. */
+  readonly fence: ReadonlySet<number>;
   /** Whether everything written so far is, or will be, on the device. */
   readonly isKept: boolean;
   /** Mutations on their way to the disk; they may not be sent yet. */
@@ -52,8 +55,8 @@ export interface Core {
   readonly receipts: Map<string, Deferred<void>>;
   /** The wall clock as the relay would read it. */
   now(): number;
-  /** The relay has told its time, and fenced the writers of `meta.fence`. */
-  welcomed(clockOffset: number): void;
+  /** The relay has told its time, and fenced these writers. */
+  welcomed(clockOffset: number, fenced: readonly number[]): void;
   load(journal: Journal): Promise<Stored>;
   /** Writes a mutation that has just been committed; resolves when it is on disk. */
   keep(mutation: PendingMutation): Promise<void>;
@@ -77,22 +80,19 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   let journal: Journal | undefined;
   let isKept = true;
   let replica = createReplica(schema, randomName(random), NOTHING_CONFIRMED);
-  let meta: StoredMeta = {
+  let device: StoredDevice = {
     format: 1,
     schemaVersion: schema.schemaVersion,
-    lineage: 0,
-    epoch: 0,
-    docSeq: 0,
-    fence: [],
     deviceId: randomName(random).toString(36),
     clockOffset: 0,
   };
+  const fence = new Set<number>();
   /** Refused, and still to be seen until the rebuild is done. */
   const rejected: [PendingMutation, CotableError][] = [];
   /** How many writes of each mutation are under way. */
   const unstored = new Map<string, number>();
   const receipts = new Map<string, Deferred<void>>();
-  const now = (): number => clock.now() + meta.clockOffset;
+  const now = (): number => clock.now() + device.clockOffset;
   const hybrid = createHybridClock(now);
   const staticHost = { schema, mutators: options.mutators, room: options.room };
 
@@ -184,8 +184,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       confirmedReady(fresh) {
         for (const table of fresh.tables.values()) hybrid.see(table.highestClock);
         if (confirmed.entries.length < FOLD_LOG_AFTER) return;
-        meta = { ...meta, docSeq: confirmed.seq };
-        writeQuietly({ put: [[META, meta], ...docPuts(fresh)], deletePrefix: [['log']] });
+        writeQuietly(foldBatch(confirmed, fresh.encode()));
       },
       finish({ replica: fresh, failed }) {
         const changed = new Map<string, TableChanges>();
@@ -193,8 +192,8 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
           const old = replica.tables.get(name);
           if (old) changed.set(name, table.replace(old));
         }
-        const writers = [...meta.fence, ...(replica.hasSent ? [replica.writer] : []), ...carriers];
-        meta = { ...meta, fence: [...new Set(writers)].filter((writer) => writer !== fresh.writer) };
+        const former = [...(replica.hasSent ? [replica.writer] : []), ...carriers].filter((writer) => writer !== fresh.writer);
+        for (const writer of former) fence.add(writer);
         replica = fresh;
         settle(settled);
         keepAll([...fresh.pending.values()]);
@@ -216,7 +215,8 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       for (const mutation of mutations) isWritten(mutation.id);
       events.sendable();
     };
-    write({ put: [[META, meta], ...mutations.map(outboxPut)] }).then(written, written);
+    const fences = [...fence].map((writer): [StorageKey, StorageValue] => [keys.fence(writer), true]);
+    write({ put: [...fences, ...mutations.map(outboxPut)] }).then(written, written);
   }
 
   function isWritten(id: string): void {
@@ -245,24 +245,27 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     get replica() {
       return replica;
     },
-    get meta() {
-      return meta;
+    get device() {
+      return device;
     },
+    fence,
     get isKept() {
       return isKept;
     },
 
-    welcomed(clockOffset) {
-      meta = { ...meta, clockOffset, fence: [] };
-      writeQuietly({ put: [[META, meta]] });
+    welcomed(clockOffset, fenced) {
+      for (const writer of fenced) fence.delete(writer);
+      device = { ...device, clockOffset };
+      writeQuietly({ put: [[keys.device, device]], delete: fenced.map(keys.fence) });
     },
 
     async load(opened) {
       const stored = await opened.load();
       journal = opened;
       const { schemaVersion } = schema;
-      meta = { ...(stored.meta ?? meta), schemaVersion };
-      if (stored.meta?.schemaVersion !== schemaVersion) writeQuietly({ put: [[META, meta]] });
+      for (const writer of stored.fence) fence.add(writer);
+      device = { ...(stored.device ?? device), schemaVersion };
+      if (stored.device?.schemaVersion !== schemaVersion) writeQuietly({ put: [[keys.device, device]] });
       await build(stored.confirmed, stored.outbox, Number.MAX_SAFE_INTEGER, false);
       return stored;
     },
@@ -280,7 +283,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     confirm(records) {
       const fresh = replica.confirm(records);
       if (fresh.length === 0) return;
-      writeQuietly(confirmBatch(fresh));
+      writeQuietly(confirmBatch(replica.birth, fresh));
       // Before observers hear of it: what they write at once must be later than what they saw.
       for (const entry of fresh) hybrid.see(entry.clock);
       publish();
@@ -298,11 +301,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     },
 
     async install(confirmed) {
-      const { lineage, epoch, seq, entries } = confirmed;
-      meta = { ...meta, lineage, epoch, docSeq: seq - entries.length };
-      const put: [StorageKey, StorageValue][] = confirmed.tables.map(({ table, bytes }) => [keys.doc(table), bytes]);
-      const since = entries.map((entry): [StorageKey, StorageValue] => [keys.log(entry.seq), encodeRecord(entry)]);
-      writeQuietly({ deletePrefix: [['doc'], ['log']], put: [[META, meta], ...put, ...since] });
+      writeQuietly(installBatch(replica.birth, confirmed));
       await build(confirmed, replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
     },
   };
@@ -317,12 +316,4 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     receipts.get(id)?.resolve();
     receipts.delete(id);
   }
-
-  function docPuts(fresh: Replica): [StorageKey, StorageValue][] {
-    return fresh.encode().map(({ table, bytes }) => [keys.doc(table), bytes]);
-  }
-}
-
-function outboxPut(mutation: PendingMutation): [StorageKey, StorageValue] {
-  return [keys.outbox(mutation.key), storedMutation(mutation)];
 }

@@ -1,7 +1,7 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { errorFromBody, type CotableError } from '../errors.ts';
 import type { StorageBatch } from '../ports/client-storage.ts';
-import { keys, type StoredRejection } from './journal.ts';
+import { keys, type StoredRejection } from './stored.ts';
 import type { OutboxCall } from './replica.ts';
 import type { MutationReceipt, Rejection } from './types.ts';
 

@@ -41,6 +41,8 @@ interface Conversation {
   readonly link: OpenLink;
   /** The writer that the relay knows for this link. */
   readonly writer: number;
+  /** Writers it was greeted with, to be fenced. */
+  readonly fence: readonly number[];
   welcome: WelcomeFrame | undefined;
   /** Parts of a snapshot that is coming in. */
   parts: Uint8Array[];
@@ -70,21 +72,16 @@ export function createSession(
     current?.link.close(reason);
   });
 
-  async function greet(link: OpenLink): Promise<void> {
-    let token: string;
-    try {
-      token = await identity.token();
-    } catch (error) {
-      return link.close(new CotableError('auth.required', {}, { cause: error }));
-    }
+  async function greet(link: OpenLink, token: string): Promise<void> {
     if (isFenced && core.isKept) await core.renew();
     if (link.isClosed) return;
-    const { replica, meta, host, replicaName } = core;
+    const { replica, host, replicaName } = core;
     // With no writer to name, the link is good for reading: the snapshot it brings is built upon with a new one.
     const writer = isFenced && !core.isKept ? 0 : replica.writer;
     wantsSnapshot ||= writer === 0;
     isFenced = false;
-    current = { link, writer, welcome: undefined, parts: [], base: undefined, isLevel: false, queue: undefined, sent: 0 };
+    const fence = [...core.fence];
+    current = { link, writer, fence, welcome: undefined, parts: [], base: undefined, isLevel: false, queue: undefined, sent: 0 };
     link.send({
       type: 'hello',
       schemaVersion: host.schema.schemaVersion,
@@ -96,7 +93,7 @@ export function createSession(
       seq: replica.seq,
       replica: replicaName,
       writer,
-      fence: meta.fence,
+      fence,
       outbox: toRanges([...replica.pending.values()].map((mutation) => mutation.key)),
     });
   }
@@ -105,7 +102,7 @@ export function createSession(
     switch (frame.type) {
       case 'welcome':
         conversation.welcome = frame;
-        core.welcomed(frame.now - (core.now() - core.meta.clockOffset));
+        core.welcomed(frame.now - (core.now() - core.device.clockOffset), conversation.fence);
         return levelWhenCaughtUp(conversation);
       case 'snapshot':
         conversation.parts.push(frame.bytes);
@@ -234,7 +231,11 @@ export function createSession(
   return {
     opened(link) {
       current?.link.close();
-      serial(() => greet(link));
+      // Not within the queue: what the app asks for a token may never answer, and later links must not wait for it.
+      identity.token().then(
+        (token) => serial(() => greet(link, token)),
+        (error: unknown) => link.close(new CotableError('auth.required', {}, { cause: error })),
+      );
     },
     frame(frame, link) {
       serial(() => (current?.link === link ? take(frame, current) : undefined));

@@ -69,6 +69,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     const next = Object.freeze({ ...status, ...change });
     const { state, reason, pending, durable } = status;
     if (next.state === state && next.reason === reason && next.pending === pending && next.durable === durable) return;
+    if (state === 'closed') return;
     status = next;
     inTurn(() => status$.next(next));
   }
@@ -86,7 +87,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     },
     sendable: () => session.pump(),
   });
-  const userId = (): string => parts.userId ?? `device-${core.meta.deviceId}`;
+  const userId = (): string => parts.userId ?? `device-${core.device.deviceId}`;
   const tables = createTables(Object.keys(schema.tables), () => core.replica.tables);
   const session = createSession(
     core,

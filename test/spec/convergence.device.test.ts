@@ -1,6 +1,7 @@
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, test } from 'vitest';
-import { createWorld, failingStorage, kept, keyOf, level, losingAnswers, rowsOf, upToDate } from './support.ts';
+import { failingStorage, keyOf, losingAnswers } from './faults.ts';
+import { createWorld, kept, level, rowsOf, upToDate } from './support.ts';
 
 describe('two stores of one user on one device', () => {
   test('[CV30] see each other’s mutations through the relay, and each mutation happens once', async () => {
@@ -38,6 +39,29 @@ describe('two stores of one user on one device', () => {
     await upToDate(world, one, two, bob);
     expect([one, two, bob].map((store) => store.table('counters').get('c'))).toEqual([{ n: 3 }, { n: 3 }, { n: 3 }]);
     expect([one.rejections, two.rejections]).toEqual([[], []]);
+  });
+});
+
+describe('two stores of one user on one device, and a long log', () => {
+  test('[CV30] of which one puts the log together while the other writes on: the device can be read afterwards', async () => {
+    const world = createWorld();
+    const storage = memoryClientStorage({ durable: true });
+    const one = world.open('alice', { storage });
+    await level(one);
+    for (let n = 0; n < 600; n++) void world.relay.mutate('room', 'count', { id: `c${n % 7}` });
+    await upToDate(world, one);
+    const two = world.open('alice', { storage });
+    await upToDate(world, one, two);
+    await two.close();
+    world.comeBack('alice');
+    await upToDate(world, one);
+    await kept(one.mutate.count({ id: 'c0' }));
+    await upToDate(world, one);
+    const rows = rowsOf(one);
+    await one.close();
+    const again = world.openOffline('alice', { storage });
+    await again.ready;
+    expect(rowsOf(again)).toEqual(rows);
   });
 });
 

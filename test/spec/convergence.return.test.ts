@@ -1,6 +1,7 @@
 import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
 import { describe, expect, test } from 'vitest';
-import { collect, createWorld, kept, level, losingAnswers, rowsOf, turns, upToDate, when } from './support.ts';
+import { losingAnswers } from './faults.ts';
+import { collect, createWorld, kept, level, rowsOf, turns, upToDate, when } from './support.ts';
 
 describe('a store that comes back', () => {
   test('[CV9] after it lost what it sent: each mutation happens once', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ahead, createWorld, kept, level, rowsOf, upToDate, type Act, type TestStore } from './support.ts';
+import { ahead } from './faults.ts';
+import { createWorld, kept, level, rowsOf, upToDate, type Act, type TestStore } from './support.ts';
 
 const orders = ['alice', 'bob'] as const;
 

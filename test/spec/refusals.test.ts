@@ -1,6 +1,7 @@
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, test } from 'vitest';
-import { collect, createWorld, kept, keyOf, rowsOf, upToDate, when, type TestStore, type World } from './support.ts';
+import { keyOf } from './faults.ts';
+import { collect, createWorld, kept, rowsOf, upToDate, when, type TestStore, type World } from './support.ts';
 
 const MUTED = { code: 'chat.muted', params: { until: 5 } };
 

@@ -43,16 +43,24 @@ describe('a schema', () => {
     expect(pathOf({ schemaVersion, tables: {}, mutators: {} })).toBe('schemaVersion');
   });
 
-  test.each(['', '1st', 'with space', 'with-dash', 'with.dot', 'ünï', 'a'.repeat(65), 'then', 'constructor', '__proto__'])(
-    '[SC4] refuses the name "%s" for a table, a mutator and an action',
-    (name) => {
-      expect(pathOf({ schemaVersion: 1, tables: { [name]: { schema: row } }, mutators: {} })).toBe(`tables.${name}`);
-      expect(pathOf({ schemaVersion: 1, tables: {}, mutators: { [name]: shape } })).toBe(`mutators.${name}`);
-      expect(pathOf({ schemaVersion: 1, tables: {}, mutators: {}, actions: { [name]: { ...shape, output: shape.input } } })).toBe(
-        `actions.${name}`,
-      );
-    },
-  );
+  test.each([
+    ['nothing', ''],
+    ['1st', '1st'],
+    ['with space', 'with space'],
+    ['with-dash', 'with-dash'],
+    ['with.dot', 'with.dot'],
+    ['ünï', 'ünï'],
+    ['65 letters', 'a'.repeat(65)],
+    ['then', 'then'],
+    ['constructor', 'constructor'],
+    ['__proto__', '__proto__'],
+  ])('[SC4] refuses the name for a table, a mutator and an action: %s', (_, name) => {
+    expect(pathOf({ schemaVersion: 1, tables: { [name]: { schema: row } }, mutators: {} })).toBe(`tables.${name}`);
+    expect(pathOf({ schemaVersion: 1, tables: {}, mutators: { [name]: shape } })).toBe(`mutators.${name}`);
+    expect(pathOf({ schemaVersion: 1, tables: {}, mutators: {}, actions: { [name]: { ...shape, output: shape.input } } })).toBe(
+      `actions.${name}`,
+    );
+  });
 
   test('[SC4] takes any identifier of up to 64 letters, digits and underscores', () => {
     const names = ['a', '_', 'A1', 'toString', 'hasOwnProperty', 'name', 'length', 'a'.repeat(64)];
@@ -159,7 +167,10 @@ describe('functions and schema', () => {
     );
   });
 
-  test.each(['', 'r'.repeat(257)])('[SC9] a store refuses the room name "%s"', (room) => {
+  test.each([
+    ['nothing', ''],
+    ['257 characters', 'r'.repeat(257)],
+  ])('[SC9] a store refuses the name of a room: %s', (_, room) => {
     expect(() => createStore({ schema, mutators: mutatorsWith(), room, storage: memoryClientStorage(), transports: [] })).toThrow(
       expect.objectContaining({ code: 'room.invalidName' }),
     );

@@ -164,4 +164,24 @@ describe('the status of a store', () => {
     expect(ends.toSorted()).toEqual(['rejections$', 'status$']);
     expect(collect(store.status$).map(({ state }) => state)).toEqual(['closed']);
   });
+
+  test('[ST10] stays closed, whatever was still under way', async () => {
+    const world = createWorld();
+    const gate = createGate();
+    let runs = 0;
+    const store = world.openOffline('alice', {
+      async act(ctx) {
+        ctx.table('counters').set('c', { n: 1 });
+        if (++runs > 1) await gate.passed;
+      },
+    });
+    await store.mutate.act(null);
+    world.comeBack('alice');
+    await expect.poll(() => runs, { interval: 1 }).toBe(2);
+    await store.close();
+    const closed = store.status;
+    gate.open();
+    await turns(10);
+    expect(store.status).toBe(closed);
+  });
 });

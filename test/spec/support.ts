@@ -3,7 +3,6 @@ import {
   defineMutators,
   defineSchema,
   table,
-  type ClientDatabase,
   type ClientStorage,
   type JsonValue,
   type MutatorContext,
@@ -11,7 +10,7 @@ import {
   type Store,
 } from 'cotable';
 import { memoryClientStorage, memoryRelayDisk, memoryRelayStorage } from 'cotable/adapters/memory';
-import { createRelay, type Limits, type MutationKey, type Relay, type RelayStorage } from 'cotable/relay';
+import { createRelay, type Limits, type Relay, type RelayStorage } from 'cotable/relay';
 import { memoryHub, type MemoryHub } from 'cotable/transports/memory';
 import { filter, firstValueFrom, type Observable } from 'rxjs';
 import { onTestFinished } from 'vitest';
@@ -194,23 +193,6 @@ export function rowsOf(store: TestStore): Readonly<Record<string, unknown>> {
   };
 }
 
-/** Works while the wall clock of this process is ahead: of devices, and of a relay as far as it reads it meanwhile. */
-export async function ahead<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  const { now } = Date;
-  Date.now = () => now() + ms;
-  try {
-    return await work();
-  } finally {
-    Date.now = now;
-  }
-}
-
-/** A mutation as relay storages name it, by the id that its receipt shows. */
-export function keyOf(id: string): MutationKey {
-  const [replica = '', counter = ''] = id.split('-');
-  return { replica: Number.parseInt(replica, 36), counter: Number(counter) };
-}
-
 /** The present turn of the event loop is over, and so are as many more. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -234,59 +216,4 @@ export function collect<T>(source: Observable<T>): readonly T[] {
   const subscription = source.subscribe((value) => values.push(value));
   onTestFinished(() => subscription.unsubscribe());
   return values;
-}
-
-/** A memory storage that says it is durable until its disk is full. */
-export function failingStorage(): { readonly storage: ClientStorage; fail(): void } {
-  const memory = memoryClientStorage({ durable: true });
-  let isFull = false;
-  return {
-    fail: () => void (isFull = true),
-    storage: {
-      async open(name) {
-        const database = await memory.open(name);
-        const write: ClientDatabase['write'] = (batch) =>
-          isFull ? Promise.reject(Object.assign(new Error('full'), QUOTA)) : database.write(batch);
-        return { durable: true, range: database.range, write, close: database.close };
-      },
-    },
-  };
-}
-
-/** What the errors of storages look like: see `isCotableError`. */
-const QUOTA = { name: 'CotableError', code: 'storage.quota', params: {} };
-
-/** A relay storage that calls `accepted` when a group is kept, before anybody else hears of it. */
-function listening(accepted: () => void): RelayStorage {
-  const storage = memoryRelayStorage();
-  return {
-    ...storage,
-    async accept(...group) {
-      await storage.accept(...group);
-      accepted();
-    },
-  };
-}
-
-/** A world whose relay's next answer to alice is lost on the way, together with the link. */
-export function losingAnswers(): World & { loseNext(): Promise<void> } {
-  let lost: (() => void) | undefined;
-  const world = createWorld({
-    storage: listening(() => {
-      if (!lost) return;
-      world.hub.hold('alice');
-      lost();
-      lost = undefined;
-    }),
-  });
-  return Object.assign(world, {
-    async loseNext() {
-      await new Promise<void>((resolve) => (lost = resolve));
-      // What the relay says now stays in flight, and goes with the link.
-      await turns(3);
-      world.goOffline('alice');
-      world.hub.cut('alice');
-      world.hub.release('alice');
-    },
-  });
 }

@@ -1,0 +1,138 @@
+import { CotableError } from '../errors.ts';
+import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
+import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
+import type { Intent, TableUpdate } from '../protocol/frames.ts';
+import { decodeRecord, encodeRecord, type EntryRecord } from '../protocol/records.ts';
+import type { Confirmed, OutboxCall, PendingMutation } from './replica.ts';
+
+/**
+ * What a device keeps of a room, by key. Several tabs may write here at once, so no record says what another one does,
+ * and none is written from an older copy of itself.
+ *
+ *     ['device']                          who this device is, and how its clock runs
+ *     ['base']                            which room the documents are of, and up to which `seq`
+ *     ['doc', table]                      the documents
+ *     ['log', lineage, epoch, seq]        each entry since
+ *     ['outbox', replica, counter]        a mutation that is not confirmed
+ *     ['fence', writer]                   a writer that may still carry one: the relay must fence it before it is sent again
+ *     ['rejected', replica, counter]      a mutation that never will be confirmed
+ */
+export interface StoredDevice {
+  readonly format: 1;
+  readonly schemaVersion: number;
+  /** Stands for the user while the app names none. */
+  readonly deviceId: string;
+  /** What the relay's clock was ahead of this device's, in milliseconds. */
+  readonly clockOffset: number;
+}
+
+export interface StoredBase extends RoomBirth {
+  readonly seq: number;
+}
+
+export interface StoredMutation extends OutboxCall {
+  readonly clock: number;
+  readonly intents: readonly Intent[];
+  readonly writer: number;
+  readonly updates: readonly TableUpdate[];
+}
+
+export interface StoredRejection extends OutboxCall {
+  readonly error: Refusal;
+}
+
+export interface Stored {
+  readonly device: StoredDevice | undefined;
+  readonly confirmed: Confirmed;
+  /** In the order they were made: by clock, then id. */
+  readonly outbox: readonly StoredMutation[];
+  readonly fence: readonly number[];
+  readonly rejected: readonly StoredRejection[];
+}
+
+export const keys = {
+  device: ['device'],
+  base: ['base'],
+  doc: (table: string): StorageKey => ['doc', table],
+  log: ({ lineage, epoch }: RoomBirth, seq: number): StorageKey => ['log', lineage, epoch, seq],
+  outbox: (key: MutationKey): StorageKey => ['outbox', key.replica, key.counter],
+  fence: (writer: number): StorageKey => ['fence', writer],
+  rejected: (key: MutationKey): StorageKey => ['rejected', key.replica, key.counter],
+} as const;
+
+export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])[]): Stored {
+  let device: StoredDevice | undefined;
+  let base: StoredBase = { lineage: 0, epoch: 0, seq: 0 };
+  const tables: TableUpdate[] = [];
+  const log = new Map<string, Uint8Array>();
+  const outbox: StoredMutation[] = [];
+  const fence: number[] = [];
+  const rejected: StoredRejection[] = [];
+  // Values are what this module wrote; a damaged record shows itself when it is decoded.
+  for (const [key, value] of pairs) {
+    const [kind, name] = key;
+    if (kind === 'device') device = value as StoredDevice;
+    else if (kind === 'base') base = value as StoredBase;
+    else if (kind === 'doc') tables.push({ table: String(name), bytes: value as Uint8Array });
+    else if (kind === 'log') log.set(JSON.stringify(key), value as Uint8Array);
+    else if (kind === 'outbox') outbox.push(value as StoredMutation);
+    else if (kind === 'fence') fence.push(Number(name));
+    else if (kind === 'rejected') rejected.push(value as StoredRejection);
+  }
+  outbox.sort((a, b) => a.clock - b.clock || (a.id < b.id ? -1 : 1));
+  // What lies behind a gap, or is of another birth, came from a tab that was elsewhere: the relay has it.
+  const entries: EntryRecord[] = [];
+  for (let seq = base.seq + 1; ; seq++) {
+    const bytes = log.get(JSON.stringify(keys.log(base, seq)));
+    if (!bytes) break;
+    entries.push(readEntry(bytes));
+  }
+  return { device, confirmed: { ...base, seq: base.seq + entries.length, tables, entries }, outbox, fence, rejected };
+}
+
+function readEntry(bytes: Uint8Array): EntryRecord {
+  let problem: unknown;
+  try {
+    const record = decodeRecord(bytes);
+    if (record.kind === 'entry') return record;
+  } catch (error) {
+    problem = error;
+  }
+  throw new CotableError('storage.corrupt', { record: 'an entry of the log' }, { cause: problem });
+}
+
+/** How accepted mutations and the end of their outbox records become one transaction. */
+export function confirmBatch(birth: RoomBirth, entries: readonly EntryRecord[]): StorageBatch {
+  return {
+    put: entries.map((entry): [StorageKey, StorageValue] => [keys.log(birth, entry.seq), encodeRecord(entry)]),
+    delete: entries.map((entry) => keys.outbox(entry.key)),
+  };
+}
+
+/** A snapshot in the place of all that was confirmed. Entries of the same birth stay: another tab may be ahead. */
+export function installBatch(former: RoomBirth, confirmed: Confirmed): StorageBatch {
+  const { lineage, epoch, seq, tables, entries } = confirmed;
+  const base: StoredBase = { lineage, epoch, seq: seq - entries.length };
+  const isSame = former.lineage === lineage && former.epoch === epoch;
+  return {
+    deletePrefix: isSame ? [['doc']] : [['doc'], ['log', former.lineage, former.epoch]],
+    put: [[keys.base, base], ...tables.map(docPut), ...(confirmBatch(base, entries).put ?? [])],
+  };
+}
+
+/** The log folded into the documents. */
+export function foldBatch(confirmed: Confirmed, tables: readonly TableUpdate[]): StorageBatch {
+  const { lineage, epoch, seq, entries } = confirmed;
+  const base: StoredBase = { lineage, epoch, seq };
+  return { put: [[keys.base, base], ...tables.map(docPut)], delete: entries.map((entry) => keys.log(base, entry.seq)) };
+}
+
+function docPut({ table, bytes }: TableUpdate): [StorageKey, StorageValue] {
+  return [keys.doc(table), bytes];
+}
+
+export function outboxPut(mutation: PendingMutation): [StorageKey, StorageValue] {
+  const { key, id, name, input, userId, at, clock, intents, writer, updates } = mutation;
+  const stored: StoredMutation = { key, id, name, input, userId, at, clock, intents, writer, updates };
+  return [keys.outbox(key), stored];
+}
