@@ -58,6 +58,7 @@ export type Mutators<S extends AnySchema> = {
  * Types an object of mutator functions against a schema: `defineMutators<typeof schema>({...})`. The same functions are
  * given to `createStore` and to `createRelay`. Without the type argument nothing fits.
  */
-export function defineMutators<S extends AnySchema = never>(mutators: Mutators<NoInfer<S>>): Mutators<S> {
-  return mutators;
+export function defineMutators<S extends AnySchema = never>(mutators: [S] extends [never] ? never : Mutators<NoInfer<S>>): Mutators<S> {
+  // The condition only keeps out a call that does not say which schema.
+  return mutators as Mutators<S>;
 }

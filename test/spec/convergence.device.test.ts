@@ -86,6 +86,24 @@ describe('a device that cannot write any more', () => {
     expect([alice, bob].map((store) => store.table('counters').get('c'))).toEqual([{ n: 101 }, { n: 101 }]);
   });
 
+  test('[CV31] rolls a refused mutation back though that is the first it cannot write', async () => {
+    const world = createWorld();
+    const full = failingStorage();
+    const [alice, bob] = [world.open('alice', { storage: full.storage }), world.open('bob')];
+    await upToDate(world, alice, bob);
+    world.goOffline('alice');
+    const refused = await alice.mutate.note({ id: 'r', title: 'refused' });
+    await refused.stored;
+    await world.storage.refuse('room', [{ mark: keyOf(refused.id), refusal: { code: 'chat.muted', params: {} } }]);
+    full.fail();
+    world.comeBack('alice');
+    await expect(refused.confirmed).rejects.toMatchObject({ code: 'chat.muted' });
+    await upToDate(world, alice, bob);
+    expect(rowsOf(alice)).toEqual(rowsOf(bob));
+    expect(alice.rejections.map(({ id }) => id)).toEqual([refused.id]);
+    await kept(alice.mutate.note({ id: 'r', title: 'once more' }));
+  });
+
   test('[CV31] comes back to a relay that was started anew', async () => {
     const world = createWorld();
     const full = failingStorage();

@@ -32,7 +32,7 @@ describe('a schema', () => {
     expect(Object.isFrozen(declared)).toBe(true);
   });
 
-  test('[SC2 A29] keeps descriptions', () => {
+  test('[SC2 A8 A29] keeps descriptions', () => {
     expect(schema.tables.notes.description).toBe('What people write');
     expect(schema.mutators.note.description).toBe('Writes a note');
     expect(schema.actions.answer.description).toBe('Answers a note');

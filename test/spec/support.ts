@@ -165,9 +165,8 @@ export async function level(...stores: readonly TestStore[]): Promise<void> {
 
 /** Makes a mutation and waits until the relay keeps it. */
 export async function kept(mutation: Promise<{ readonly confirmed: Promise<void> }>): Promise<void> {
-  await (
-    await mutation
-  ).confirmed;
+  const { confirmed } = await mutation;
+  await confirmed;
 }
 
 let marks = 0;
