@@ -25,12 +25,12 @@ export function PaneHeader({ user, network, reload }: ChatProps) {
       <div className="who">
         <h1>{user}</h1>
         <p className="facts">
-          <span className="state" role="status" data-state={state}>
-            {WORDS[state]}
-          </span>
           <span className="pending-count" data-some={pending > 0}>
             <ClockIcon />
             {pending} pending
+          </span>
+          <span className="state" role="status" data-state={state}>
+            {WORDS[state]}
           </span>
           {reason && <code className="reason">{reason.code}</code>}
           {!reason && isOn && state === 'offline' && <span className="reason">no answer, trying again</span>}

@@ -2,7 +2,7 @@ import type { CotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
+import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { AckRecord, EntryRecord } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Deferred } from '../util/deferred.ts';
@@ -49,17 +49,23 @@ export interface Core {
   readonly fence: ReadonlySet<number>;
   /** Whether everything written so far is, or will be, on the device. */
   readonly isKept: boolean;
+  /** Whether documents and rows still hold what was taken out of the outbox. */
+  readonly mustRebuild: boolean;
   /** Mutations on their way to the disk; they may not be sent yet. */
   isUnstored(id: string): boolean;
   /** Resolved or rejected by id when the relay has judged a mutation. */
   readonly receipts: Map<string, Deferred<void>>;
   /** The wall clock as the relay would read it. */
   now(): number;
+  /** The wall clock of the device itself. */
+  localNow(): number;
   /** The relay has told its time, and fenced these writers. */
   welcomed(clockOffset: number, fenced: readonly number[]): void;
   load(journal: Journal): Promise<Stored>;
   /** Writes a mutation that has just been committed; resolves when it is on disk. */
   keep(mutation: PendingMutation): Promise<void>;
+  /** For what is written besides, when nobody can wait for it. */
+  writeQuietly(batch: StorageBatch): void;
   /** Tells observers what has changed since the last time. */
   publish(): void;
   confirm(records: readonly (EntryRecord | AckRecord)[]): void;
@@ -79,6 +85,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   const { schema, clock, random } = options;
   let journal: Journal | undefined;
   let isKept = true;
+  let mustRebuild = false;
   let replica = createReplica(schema, randomName(random), NOTHING_CONFIRMED);
   let device: StoredDevice = {
     format: 1,
@@ -96,7 +103,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   const hybrid = createHybridClock(now);
   const staticHost = { schema, mutators: options.mutators, room: options.room };
 
-  async function write(batch: Parameters<Journal['write']>[0]): Promise<void> {
+  async function write(batch: StorageBatch): Promise<void> {
     try {
       await journal?.write(batch);
     } catch (error) {
@@ -108,7 +115,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   }
 
   /** For writes that nobody waits for: `notKept` has told of a failure. */
-  function writeQuietly(batch: Parameters<Journal['write']>[0]): void {
+  function writeQuietly(batch: StorageBatch): void {
     write(batch).then(undefined, () => undefined);
   }
 
@@ -131,6 +138,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       put.push([keys.rejected(key), { key, id, name, input, userId, at, error: { code: error.code, params: error.params } }]);
       gone.push(keys.outbox(key));
       replica.forget(id);
+      mustRebuild = true;
       rejected.push([mutation, error]);
     }
     if (gone.length > 0) writeQuietly({ put, delete: gone });
@@ -139,6 +147,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   function settle(accepted: readonly OutboxCall[]): void {
     for (const { id } of accepted) {
       replica.forget(id);
+      mustRebuild = true;
       resolveReceipt(id);
     }
     if (accepted.length > 0) writeQuietly({ delete: accepted.map(({ key }) => keys.outbox(key)) });
@@ -196,9 +205,12 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         for (const writer of former) fence.add(writer);
         replica = fresh;
         settle(settled);
+        mustRebuild = false;
         keepAll([...fresh.pending.values()]);
         events.changed(changed);
+        // Those have left nothing in the fresh replica.
         if (isFinal) reject(failed);
+        mustRebuild = false;
         tellRejected();
         publish();
       },
@@ -236,9 +248,11 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     },
     replicaName: randomName(random),
     hybrid,
+    writeQuietly,
     isUnstored: (id) => unstored.has(id),
     receipts,
     now,
+    localNow: clock.now,
     publish,
     reject,
     settle,
@@ -251,6 +265,9 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     fence,
     get isKept() {
       return isKept;
+    },
+    get mustRebuild() {
+      return mustRebuild;
     },
 
     welcomed(clockOffset, fenced) {
@@ -308,7 +325,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
 
   /** What is confirmed, from disk: everything written before this call is there. */
   async function readBack(): Promise<Confirmed> {
-    await journal?.write({});
+    await write({});
     return (await journal?.load())?.confirmed ?? NOTHING_CONFIRMED;
   }
 

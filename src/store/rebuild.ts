@@ -42,7 +42,7 @@ export async function rebuild(options: {
     const call = { key, id, name, input, userId, at };
     try {
       const running = runMutator(host, call);
-      const result = running instanceof Promise ? await running : running;
+      const result = 'then' in running ? await running : running;
       const clock = Math.max(Math.min(mutation.clock, options.ceiling), result.floor() + 1);
       const changes = result.changes(clock);
       replica.checkSize(name, changes, result.intents);

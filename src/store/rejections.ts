@@ -16,27 +16,27 @@ export interface Rejections {
 
 export function createRejections(
   mutate: (name: string, input: unknown) => Promise<MutationReceipt>,
-  write: (batch: StorageBatch) => Promise<void>,
+  write: (batch: StorageBatch) => void,
 ): Rejections {
   const list = new BehaviorSubject<readonly Rejection[]>([]);
 
   function toRejection({ key, id, name, input }: OutboxCall, error: CotableError): Rejection {
-    const rejection: Rejection = Object.freeze({
-      id,
-      name,
-      input,
-      error,
-      async retry() {
+    let retrying: Promise<MutationReceipt> | undefined;
+    function dismiss(): void {
+      list.next(list.value.filter((item) => item.id !== id));
+      write({ delete: [keys.rejected(key)] });
+    }
+    async function retry(): Promise<MutationReceipt> {
+      try {
         const receipt = await mutate(name, input);
-        await rejection.dismiss();
+        dismiss();
         return receipt;
-      },
-      async dismiss() {
-        await write({ delete: [keys.rejected(key)] });
-        list.next(list.value.filter((item) => item.id !== id));
-      },
-    });
-    return rejection;
+      } catch (failure) {
+        retrying = undefined;
+        throw failure;
+      }
+    }
+    return Object.freeze({ id, name, input, error, dismiss, retry: () => (retrying ??= retry()) });
   }
 
   return {

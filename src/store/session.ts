@@ -43,6 +43,8 @@ interface Conversation {
   readonly writer: number;
   /** Writers it was greeted with, to be fenced. */
   readonly fence: readonly number[];
+  /** By the device's own clock. */
+  readonly greetedAt: number;
   welcome: WelcomeFrame | undefined;
   /** Parts of a snapshot that is coming in. */
   parts: Uint8Array[];
@@ -81,7 +83,18 @@ export function createSession(
     wantsSnapshot ||= writer === 0;
     isFenced = false;
     const fence = [...core.fence];
-    current = { link, writer, fence, welcome: undefined, parts: [], base: undefined, isLevel: false, queue: undefined, sent: 0 };
+    current = {
+      link,
+      writer,
+      fence,
+      greetedAt: core.localNow(),
+      welcome: undefined,
+      parts: [],
+      base: undefined,
+      isLevel: false,
+      queue: undefined,
+      sent: 0,
+    };
     link.send({
       type: 'hello',
       schemaVersion: host.schema.schemaVersion,
@@ -102,7 +115,8 @@ export function createSession(
     switch (frame.type) {
       case 'welcome':
         conversation.welcome = frame;
-        core.welcomed(frame.now - (core.now() - core.device.clockOffset), conversation.fence);
+        // The answer was on its way for about half of the time since the question.
+        core.welcomed(frame.now + (core.localNow() - conversation.greetedAt) / 2 - core.localNow(), conversation.fence);
         return levelWhenCaughtUp(conversation);
       case 'snapshot':
         conversation.parts.push(frame.bytes);
@@ -179,17 +193,20 @@ export function createSession(
       if ('seq' in outcome) accepted.push(mutation);
       else refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
     }
-    const isJudged = refused.size + accepted.length > 0;
     core.reject(refused);
     // Their entries are among what is confirmed, through another tab of this device perhaps.
     core.settle(accepted);
     const ceiling = msToClock(welcome.now + CLOCK_MARGIN_MS);
-    if (isJudged || mustReplay(welcome.writerLast, ceiling)) {
+    if (mustReplay(welcome.writerLast, ceiling)) {
+      try {
+        if (core.isKept) await core.replay(ceiling);
+      } catch (error) {
+        if (core.isKept) throw error;
+      }
       if (!core.isKept) {
         wantsSnapshot = true;
         return conversation.link.close(new CotableError('storage.notDurable', {}));
       }
-      await core.replay(ceiling);
     }
     if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
     if (conversation.link.isClosed) return;
@@ -201,7 +218,7 @@ export function createSession(
 
   function mustReplay(writerLast: number, ceiling: number): boolean {
     const { replica } = core;
-    if (replica.isDoubled) return true;
+    if (replica.isDoubled || core.mustRebuild) return true;
     let expected = writerLast;
     for (const mutation of replica.pending.values()) {
       expected += 1;

@@ -123,7 +123,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     },
     committed: (mutation) => session.committed(mutation),
   });
-  const rejections = createRejections(mutate, (batch) => journal?.write(batch) ?? Promise.resolve());
+  const rejections = createRejections(mutate, (batch) => core.writeQuietly(batch));
 
   async function load(): Promise<void> {
     try {

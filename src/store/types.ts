@@ -67,9 +67,10 @@ export interface Rejection {
   readonly name: string;
   readonly input: unknown;
   readonly error: CotableError;
-  /** Makes the mutation again, as a new one, and dismisses this record when that worked. */
+  /** Makes the mutation again, as a new one, and dismisses this record when that worked. Asked twice, it does so once. */
   retry(): Promise<MutationReceipt>;
-  dismiss(): Promise<void>;
+  /** Takes this record off the list, and off the device. */
+  dismiss(): void;
 }
 
 /** The client's handle to one room. */

@@ -11,7 +11,7 @@ export interface JsonObject {
 export type JsonPath = readonly (string | number)[];
 
 /** Deeper values are refused: a decoder that recurses must not be driven into a stack overflow. */
-export const MAX_JSON_DEPTH = 32;
+const MAX_JSON_DEPTH = 32;
 
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 

@@ -1,7 +1,7 @@
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, test } from 'vitest';
 import { failingStorage, keyOf, losingAnswers } from './faults.ts';
-import { createWorld, kept, level, rowsOf, upToDate } from './support.ts';
+import { createWorld, kept, level, rowsOf, upToDate, when } from './support.ts';
 
 describe('two stores of one user on one device', () => {
   test('[CV30] see each other’s mutations through the relay, and each mutation happens once', async () => {
@@ -102,6 +102,28 @@ describe('a device that cannot write any more', () => {
     expect(rowsOf(alice)).toEqual(rowsOf(bob));
     expect(alice.rejections.map(({ id }) => id)).toEqual([refused.id]);
     await kept(alice.mutate.note({ id: 'r', title: 'once more' }));
+  });
+
+  test('[CV31] has its rejections retried and dismissed all the same', async () => {
+    const world = createWorld();
+    const full = failingStorage();
+    const alice = world.open('alice', { storage: full.storage });
+    await upToDate(world, alice);
+    world.goOffline('alice');
+    const made = [await alice.mutate.count({ id: 'c' }), await alice.mutate.count({ id: 'd' })];
+    const refusal = { code: 'chat.muted', params: {} };
+    await world.storage.refuse(
+      'room',
+      made.map(({ id }) => ({ mark: keyOf(id), refusal })),
+    );
+    world.comeBack('alice');
+    const [first, second] = await when(alice.rejections$, (list) => list.length === 2);
+    full.fail();
+    const receipt = await first?.retry();
+    await second?.dismiss();
+    await receipt?.confirmed;
+    expect(alice.rejections).toEqual([]);
+    expect(alice.table('counters').get('c')).toEqual({ n: 1 });
   });
 
   test('[CV31] comes back to a relay that was started anew', async () => {

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, test } from 'vitest';
 import { createWorld, kept, upToDate, type Act } from './support.ts';
@@ -54,6 +55,23 @@ describe('what a mutator is given', () => {
     const bob = world.open('bob');
     await upToDate(world, second, bob);
     expect(bob.table('things').entries()).toEqual(before);
+  });
+
+  test('[MU35] a mutation runs again after a reload whatever kind of promise its mutator gives', async () => {
+    const later = runInNewContext('(work) => Promise.resolve().then(work)') as (work: () => void) => Promise<void>;
+    const act: Act = (ctx) => later(() => ctx.table('counters').set('c', { n: 1 }));
+    const world = createWorld();
+    const storage = memoryClientStorage({ durable: true });
+    const first = world.openOffline('alice', { storage, act });
+    await first.mutate.act(null);
+    expect(first.table('counters').get('c')).toEqual({ n: 1 });
+    await first.close();
+    const second = world.openOffline('alice', { storage, act });
+    await second.ready;
+    expect(second.table('counters').get('c')).toEqual({ n: 1 });
+    world.comeBack('alice');
+    await upToDate(world, second);
+    expect([second.table('counters').get('c'), second.rejections]).toEqual([{ n: 1 }, []]);
   });
 
   test('[MU36] a run that was in vain leaves no trace in what the next one is given', async () => {
