@@ -84,7 +84,7 @@ export const catalogue = {
   'room.invalidName': {
     httpStatus: 400,
     message: 'This is not a room name: {problem}',
-    hint: 'Room names are strings of 1 to 256 characters.',
+    hint: 'Room names are well-formed strings of 1 to 256 characters.',
   },
   'room.lineageChanged': {
     httpStatus: 409,

@@ -40,7 +40,6 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
       leave(member);
       throw error;
     }
-    level.add(member);
     return { mutate: (frame) => mutate(member, frame), leave: () => leave(member) };
   }
 
@@ -80,6 +79,7 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
       }
       seq = last.seq;
     }
+    level.add(member);
   }
 
   function mutate(member: Member, frame: MutateFrame): void {

@@ -91,10 +91,10 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     if (isClosed || isFailing) return;
     isFailing = true;
     logger.warn({ code: error.code, params: error.params, ip: origin.ip, userId: member.userId, cause: error.cause }, 'link closed');
-    const { code, params } = forStrangers(error);
-    batch.frame(encodeFrame({ type: 'failed', code, params }));
+    const reason = forStrangers(error);
+    batch.frame(encodeFrame({ type: 'failed', code: reason.code, params: reason.params }));
     batch.flush();
-    link.close(error);
+    link.close(reason);
   }
 
   function read(bytes: Uint8Array): void {
@@ -145,9 +145,9 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
 }
 
 /** What the disk of a relay says names files and is for its operator: that is in the log. */
-function forStrangers(error: CotableError): { readonly code: string; readonly params: Readonly<Record<string, unknown>> } {
+function forStrangers(error: CotableError): CotableError {
   if (!error.code.startsWith('storage.')) return error;
-  return { code: 'storage.unavailable', params: { reason: 'the relay cannot read or keep data now' } };
+  return new CotableError<string>('storage.unavailable', { reason: 'the relay cannot read or keep data now' });
 }
 
 function toError(error: unknown): CotableError {

@@ -5,7 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import type { HelloFrame } from '../protocol/frames.ts';
-import { MAX_ROOM_NAME } from '../protocol/limits.ts';
+import { roomNameProblem } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createHall, type Hall } from './hall.ts';
 import type { Limits } from './limits.ts';
@@ -71,9 +71,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   function roomOf(name: string): Promise<OpenRoom> {
     if (closing) return Promise.reject(new CotableError('relay.closed', {}));
-    if (name.length < 1 || name.length > MAX_ROOM_NAME) {
-      return Promise.reject(new CotableError('room.invalidName', { problem: `it has ${name.length} characters` }));
-    }
+    const problem = roomNameProblem(name);
+    if (problem !== undefined) return Promise.reject(new CotableError('room.invalidName', { problem }));
     let loading = rooms.get(name);
     if (!loading) {
       loading = load(name);

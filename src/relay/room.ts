@@ -67,11 +67,12 @@ export interface Room extends RoomBirth {
 export async function openRoom(options: RoomOptions, events: RoomEvents): Promise<Room> {
   const { storage, random, name } = options;
   const stored = await storage.openRoom(name, { lineage: randomName(random), epoch: 1 });
-  const updates: TableUpdate[] = [...(stored.snapshot ? decodeTables(stored.snapshot.bytes) : [])];
+  const { snapshot } = stored;
+  const updates: TableUpdate[] = snapshot ? [...orCorrupt(() => decodeTables(snapshot.bytes), `snapshot of room ${name}`)] : [];
   for (let seq = stored.snapshot?.seq ?? 0; seq < stored.head;) {
     const page = await storage.entries(name, seq, PAGE);
     for (const entry of page) {
-      updates.push(...updatesOf(entry.bytes, `log of room ${name} at ${entry.seq}`));
+      updates.push(...orCorrupt(() => updatesOf(entry.bytes), `log of room ${name} at ${entry.seq}`));
       seq = entry.seq;
     }
     if (page.length === 0) throw new CotableError('storage.corrupt', { record: `log of room ${name} after ${seq}` });
@@ -254,12 +255,17 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
   }
 }
 
-function updatesOf(entry: Uint8Array, place: string): readonly TableUpdate[] {
+function updatesOf(entry: Uint8Array): readonly TableUpdate[] {
+  const record = decodeRecord(entry);
+  return record.kind === 'entry' ? [...record.updates, ...record.repairs] : record.repairs;
+}
+
+/** What was well when it was written and cannot be read now was damaged since. */
+function orCorrupt<T>(read: () => T, record: string): T {
   try {
-    const record = decodeRecord(entry);
-    return record.kind === 'entry' ? [...record.updates, ...record.repairs] : record.repairs;
+    return read();
   } catch (error) {
-    throw new CotableError('storage.corrupt', { record: place }, { cause: error });
+    throw new CotableError('storage.corrupt', { record }, { cause: error });
   }
 }
 

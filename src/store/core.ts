@@ -77,8 +77,8 @@ export interface Core {
   replay(ceiling: number): Promise<void>;
   /** Gives up a writer that the relay has fenced: what is pending runs again under a new one. */
   renew(): Promise<void>;
-  /** Takes a snapshot, with the entries since, in the place of all that was confirmed, and replays what is pending. */
-  install(confirmed: Confirmed): Promise<void>;
+  /** Takes a snapshot, with the entries since, in the place of all that was confirmed, replays what is pending, and judges what cannot run again. */
+  install(confirmed: Confirmed, ceiling: number): Promise<void>;
 }
 
 export function createCore(options: CoreOptions, events: CoreEvents): Core {
@@ -317,9 +317,10 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       await build(await readBack(), replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
     },
 
-    async install(confirmed) {
-      writeQuietly(installBatch(replica.birth, confirmed));
-      await build(confirmed, replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
+    async install(confirmed, ceiling) {
+      writeQuietly(installBatch({ ...replica.birth, seq: replica.seq }, confirmed));
+      hybrid.lower(ceiling);
+      await build(confirmed, replica.pending.values(), ceiling, true);
     },
   };
 

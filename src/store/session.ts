@@ -36,6 +36,8 @@ export interface Session {
   pump(): void;
 }
 
+const MAX_WAY_MS = 250;
+
 /** One link's way from greeting to sending. */
 interface Conversation {
   readonly link: OpenLink;
@@ -115,8 +117,9 @@ export function createSession(
     switch (frame.type) {
       case 'welcome':
         conversation.welcome = frame;
-        // The answer was on its way for about half of the time since the question.
-        core.welcomed(frame.now + (core.localNow() - conversation.greetedAt) / 2 - core.localNow(), conversation.fence);
+        core.welcomed(frame.now + onTheWay(conversation) - core.localNow(), conversation.fence);
+        // Ahead of the relay, which was set back to an older copy of itself perhaps: what it has follows as a snapshot.
+        if (core.replica.seq > frame.head) wantsSnapshot = true;
         return levelWhenCaughtUp(conversation);
       case 'snapshot':
         conversation.parts.push(frame.bytes);
@@ -152,7 +155,8 @@ export function createSession(
     const { base, welcome } = conversation;
     if (!base || !welcome || base.seq + base.entries.length < welcome.head) return;
     conversation.base = undefined;
-    await core.install({ ...base, seq: base.seq + base.entries.length });
+    judge(welcome);
+    await core.install({ ...base, seq: base.seq + base.entries.length }, ceilingOf(welcome));
     wantsSnapshot = false;
     await levelWhenCaughtUp(conversation);
   }
@@ -185,18 +189,10 @@ export function createSession(
   /** All that the relay had when it answered is here; what is pending now is what it does not know, or refused. */
   async function level(conversation: Conversation, welcome: WelcomeFrame): Promise<void> {
     conversation.isLevel = true;
-    const refused = new Map<string, CotableError>();
-    const accepted: PendingMutation[] = [];
-    for (const { key, outcome } of welcome.outcomes) {
-      const mutation = core.replica.pending.get(mutationId(key));
-      if (!mutation) continue;
-      if ('seq' in outcome) accepted.push(mutation);
-      else refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
-    }
-    core.reject(refused);
-    // Their entries are among what is confirmed, through another tab of this device perhaps.
-    core.settle(accepted);
-    const ceiling = msToClock(welcome.now + CLOCK_MARGIN_MS);
+    judge(welcome);
+    // The relay's answer was for another writer: ask again for this one.
+    if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
+    const ceiling = ceilingOf(welcome);
     if (mustReplay(welcome.writerLast, ceiling)) {
       try {
         if (core.isKept) await core.replay(ceiling);
@@ -214,6 +210,26 @@ export function createSession(
     events.level();
     if (core.replica.pending.size === 0) events.heard();
     pump();
+  }
+
+  /** The answer was on its way for about half of the time since the question; the rest, if it is much, the relay took. */
+  function onTheWay({ greetedAt }: Conversation): number {
+    return Math.min(MAX_WAY_MS, Math.max(0, core.localNow() - greetedAt) / 2);
+  }
+
+  /** Takes out of the outbox what the relay has judged. */
+  function judge(welcome: WelcomeFrame): void {
+    const refused = new Map<string, CotableError>();
+    const accepted: PendingMutation[] = [];
+    for (const { key, outcome } of welcome.outcomes) {
+      const mutation = core.replica.pending.get(mutationId(key));
+      if (!mutation) continue;
+      if ('seq' in outcome) accepted.push(mutation);
+      else refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
+    }
+    core.reject(refused);
+    // Their entries are among what is confirmed, through another tab of this device perhaps.
+    core.settle(accepted);
   }
 
   function mustReplay(writerLast: number, ceiling: number): boolean {
@@ -266,6 +282,11 @@ export function createSession(
     },
     pump,
   };
+}
+
+/** The highest clock that the relay takes for now. */
+function ceilingOf(welcome: WelcomeFrame): number {
+  return msToClock(welcome.now + CLOCK_MARGIN_MS);
 }
 
 function toRanges(keys: readonly MutationKey[]): MutationRange[] {
