@@ -71,7 +71,7 @@ describe('a newcomer', () => {
   it('[SB2] misses nothing of what is kept in the very turn in which it gets level', async () => {
     const hub = memoryHub();
     const real = memoryRelayStorage();
-    let between: (() => Promise<void>) | undefined;
+    const between: { run?: () => Promise<void> } = {};
     const relay = createRelay({
       backend: { schema, mutators },
       acceptors: [hub.acceptor()],
@@ -80,7 +80,7 @@ describe('a newcomer', () => {
         // Answers the newcomer's last page together with the next commit.
         async entries(...args) {
           const page = await real.entries(...args);
-          await between?.();
+          await between.run?.();
           return page;
         },
       },
@@ -89,7 +89,7 @@ describe('a newcomer', () => {
     const ann = open(hub, 'ann', memoryClientStorage());
     await write(ann, 'a');
     let n = 0;
-    between = async () => {
+    between.run = async () => {
       if (n < 3) await (await ann.mutate.write({ id: `between-${n++}`, text: '' })).confirmed;
     };
     const ben = open(hub, 'ben', memoryClientStorage());
