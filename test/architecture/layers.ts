@@ -89,8 +89,6 @@ function userProblem(path: string, target: string, { typeOnly }: Reference): str
   if (!/^(src|transports|adapters|dist)\//.test(target)) return undefined;
   if (path === 'test/architecture.test.ts' || isIn(path, 'test/architecture')) return undefined;
   if (typeOnly && isIn(path, 'test/conformance') && isIn(target, 'src/ports')) return undefined;
-  // What relays listen with has no name of its own: `createRelay` brings it.
-  if (isIn(path, 'test/conformance') && target === 'dist/transports/websocket/acceptor.js') return undefined;
   return 'is to be imported by the name of the package';
 }
 
