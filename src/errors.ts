@@ -152,6 +152,17 @@ export const catalogue = {
   'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
   'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
   'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
+  'action.invalidOutput': {
+    httpStatus: 500,
+    message: 'What action {name} returned does not fit its schema',
+    hint: 'Mend the action; see params.issues for each field.',
+  },
+  'run.failed': { httpStatus: 500, message: 'The action {name} threw: {reason}', hint: 'The error it threw is the cause, on the relay.' },
+  'run.fenced': {
+    httpStatus: 409,
+    message: 'This attempt of the run may not write any more',
+    hint: 'Stop: the run goes on in another attempt.',
+  },
   'action.invalidInput': { httpStatus: 400, message: 'The input of action {name} is not valid', hint: 'See params.issues for each field.' },
 } as const satisfies Record<string, CodeDefinition>;
 
@@ -185,6 +196,8 @@ interface TypedParams {
   'storage.unavailable': { reason: string };
   'action.unknown': { name: string };
   'action.invalidInput': { name: string; issues: readonly Issue[] };
+  'action.invalidOutput': { name: string; issues: readonly Issue[] };
+  'run.failed': { name: string; reason: string };
 }
 
 /** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */

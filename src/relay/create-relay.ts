@@ -8,7 +8,7 @@ import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
-import type { BackendConfig } from './backend.ts';
+import type { AnyActionPolicy, BackendConfig } from './backend.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { createRelayOf } from './relay.ts';
 
@@ -55,6 +55,7 @@ export function createRelay<S extends AnySchema>(options: RelayOptions<S>): Rela
   const core = createRelayOf({
     schema,
     mutators,
+    actions: policiesOf(options.backend),
     storage: options.storage,
     clock,
     random: Math.random,
@@ -109,4 +110,13 @@ export function createRelay<S extends AnySchema>(options: RelayOptions<S>): Rela
       );
     },
   };
+}
+
+/** Every action as a policy. Their types were checked against the schema where the backend was given. */
+function policiesOf<S extends AnySchema>({ actions = {} as never }: BackendConfig<S>): Record<string, AnyActionPolicy> {
+  const policies: Record<string, AnyActionPolicy> = {};
+  for (const [name, action] of Object.entries<unknown>(actions)) {
+    policies[name] = (typeof action === 'function' ? { run: action } : action) as AnyActionPolicy;
+  }
+  return policies;
 }

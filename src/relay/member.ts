@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
-import type { HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
+import type { CallFrame, HelloFrame, MutateFrame, RelayFrame, ResumeFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
 import type { Limits } from './limits.ts';
 import type { Author } from './room.ts';
@@ -35,6 +35,8 @@ export interface MemberHost {
 /** A member's place in a room. */
 export interface Seat {
   mutate(frame: MutateFrame): void;
+  call(frame: CallFrame): void;
+  resume(frame: ResumeFrame): void;
   leave(): void;
 }
 
@@ -110,6 +112,11 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       case 'mutate':
         if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a mutation before the welcome' });
         return seat.mutate(frame);
+      case 'call':
+        if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a call before the welcome' });
+        return seat.call(frame);
+      case 'resume':
+        return seat?.resume(frame);
       case 'ping':
         return member.send({ type: 'pong' });
       default:

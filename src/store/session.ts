@@ -2,7 +2,7 @@ import { CotableError, errorFromBody } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
 import { decodeRecord, decodeTables, type EntryRecord, type LogRecord } from '../protocol/records.ts';
-import type { MutationRange, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
+import type { CallFrame, MutationRange, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import { concatBytes } from '../util/bytes.ts';
 import { msToClock } from '../util/hlc.ts';
@@ -10,6 +10,7 @@ import { createSerial } from '../util/serial.ts';
 import type { OpenLink } from './connector.ts';
 import type { Core } from './core.ts';
 import type { Confirmed, PendingMutation } from './replica.ts';
+import type { Runs } from './runs.ts';
 
 /** What a session tells of itself. */
 export interface SessionEvents {
@@ -30,8 +31,8 @@ export interface Session {
   frame(frame: RelayFrame, link: OpenLink): void;
   /** The link is gone; `reason` as far as one side gave one. */
   lost(reason: CotableError | undefined): void;
-  /** A mutation was made: it is to be sent after those before it. */
-  committed(mutation: PendingMutation): void;
+  /** A mutation or call was made: it is to be sent after those before it. */
+  made(item: PendingMutation | CallFrame): void;
   /** There may be something to send. */
   pump(): void;
 }
@@ -53,14 +54,15 @@ interface Conversation {
   /** The snapshot, and the entries behind it that have come in: installed when it is as far as the relay was. */
   base: (Confirmed & { readonly entries: EntryRecord[] }) | undefined;
   isLevel: boolean;
-  /** Mutations that this link has to send, by number; nothing is sent before the link is level. */
-  queue: PendingMutation[] | undefined;
+  /** Mutations that this link has to send, by number, and calls behind what was written before them; nothing is sent before the link is level. */
+  queue: (PendingMutation | CallFrame)[] | undefined;
   /** How many of them were sent. */
   sent: number;
 }
 
 export function createSession(
   core: Core,
+  runs: Pick<Runs, 'unfinished' | 'hear'>,
   identity: { readonly userId: () => string; readonly token: () => Promise<string> },
   events: SessionEvents,
 ): Session {
@@ -145,6 +147,21 @@ export function createSession(
         // Judged before under another writer: a new handshake sorts out which.
         if (core.replica.pending.has(mutationId(frame.key))) conversation.link.close(new CotableError('writer.fenced', {}));
         return;
+      case 'run':
+        return runs.hear(frame);
+      case 'streams':
+        core.streams.keepOnly(frame.runs);
+        return core.publish();
+      case 'stream':
+        core.streams.open(frame);
+        return core.publish();
+      case 'delta':
+        if (!core.streams.extend(frame)) conversation.link.send({ type: 'resume', run: frame.run });
+        return core.publish();
+      case 'streamEnd':
+        core.streams.end(frame.run, frame.seq);
+        core.streams.closeUpTo(core.replica.seq);
+        return core.publish();
       case 'pong':
       case 'failed':
     }
@@ -206,7 +223,7 @@ export function createSession(
     }
     if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
     if (conversation.link.isClosed) return;
-    conversation.queue = [...core.replica.pending.values()];
+    conversation.queue = [...core.replica.pending.values(), ...runs.unfinished()];
     events.level();
     if (core.replica.pending.size === 0) events.heard();
     pump();
@@ -248,12 +265,16 @@ export function createSession(
     if (!conversation?.queue) return;
     const { link, queue } = conversation;
     while (link.hasRoom) {
-      const mutation = queue[conversation.sent];
-      if (!mutation || core.isUnstored(mutation.id)) break;
+      const item = queue[conversation.sent];
+      if (!item || ('id' in item && core.isUnstored(item.id))) break;
       conversation.sent += 1;
+      if (!('id' in item)) {
+        link.send(item);
+        continue;
+      }
       core.replica.hasSent = true;
       const { lineage, epoch } = core.replica.birth;
-      const { writer, number, key, clock, name, intents, updates } = mutation;
+      const { writer, number, key, clock, name, intents, updates } = item;
       link.send({ type: 'mutate', lineage, epoch, writer, number, key, clock, name, intents, updates });
     }
     if (conversation.sent < 1000 && conversation.sent < queue.length) return;
@@ -277,8 +298,8 @@ export function createSession(
       isFenced ||= reason?.code === 'writer.fenced' && current?.writer === core.replica.writer;
       current = undefined;
     },
-    committed(mutation) {
-      current?.queue?.push(mutation);
+    made(item) {
+      current?.queue?.push(item);
     },
     pump,
   };

@@ -28,6 +28,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   react: ['adapters/react'],
   rxjs: ['src', 'adapters/react'],
   ws: ['transports/websocket/acceptor.ts'],
+  'y-protocols': ['src/doc'],
   yjs: ['src/doc'],
 };
 

@@ -1,0 +1,78 @@
+import { CotableError } from '../../errors.ts';
+import { checkAction } from '../../mutation/run.ts';
+import type { QueuedRun, RelayStorage } from '../../ports/relay-storage.ts';
+import type { AnySchema } from '../../schema/schema.ts';
+import type { JsonObject } from '../../util/json.ts';
+import type { ActionContext, ActionTableReader } from '../backend.ts';
+import type { RunRoom } from './run-room.ts';
+
+/** What an action's function works with, during one attempt. */
+export function createActionContext(options: {
+  readonly schema: AnySchema;
+  readonly place: RunRoom;
+  readonly run: QueuedRun;
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly storage: RelayStorage;
+  readonly emit: (piece: string) => void;
+  readonly begin: (run: QueuedRun) => void;
+}): ActionContext<AnySchema> {
+  const { schema, place, run, attempt, signal, storage } = options;
+  let enqueued = 0;
+
+  function assertPresent(): void {
+    if (signal.aborted) throw new CotableError('run.fenced', {});
+  }
+
+  return {
+    runId: run.id,
+    attempt,
+    userId: run.userId,
+    room: place.name,
+    signal,
+    async mutate(name, input) {
+      assertPresent();
+      const { id } = await place.room.mutate(name, input, { userId: run.userId, attempt: { run: run.id, attempt, ending: undefined } });
+      return { id };
+    },
+    table: (name) =>
+      readTable(
+        () => place.room.source(name).entries(),
+        (key) => place.room.source(name).get(key),
+      ),
+    async enqueueAction(name, input) {
+      assertPresent();
+      enqueued += 1;
+      const queued: QueuedRun = {
+        id: `${run.id}/${attempt}:${enqueued}`,
+        name,
+        input: JSON.stringify(checkAction(schema, name, input)),
+        userId: run.userId,
+        queuedAt: options.now(),
+      };
+      await storage.queueRun(place.name, queued);
+      options.begin(queued);
+      return queued.id;
+    },
+    broadcastStream(piece: unknown) {
+      assertPresent();
+      if (typeof piece !== 'string') throw new TypeError('a piece of a text stream is a string');
+      options.emit(piece);
+    },
+  };
+}
+
+function readTable(
+  entries: () => readonly (readonly [string, JsonObject])[],
+  get: (key: string) => JsonObject | undefined,
+): ActionTableReader<JsonObject> {
+  return {
+    get: async (key) => get(key),
+    has: async (key) => get(key) !== undefined,
+    entries: async () => entries(),
+    list: async () => entries().map(([, row]) => row),
+    first: async () => entries()[0]?.[1],
+    count: async () => entries().length,
+  };
+}
