@@ -157,6 +157,8 @@ export const catalogue = {
     message: 'What action {name} returned does not fit its schema',
     hint: 'Mend the action; see params.issues for each field.',
   },
+  'platform.unknownService': { httpStatus: 501, message: 'This backend has no {service}', hint: 'Give it in the platform of the backend.' },
+  'platform.failed': { httpStatus: 502, message: '{service} threw: {reason}', hint: 'The error it threw is the cause.' },
   'run.failed': { httpStatus: 500, message: 'The action {name} threw: {reason}', hint: 'The error it threw is the cause, on the relay.' },
   'run.fenced': {
     httpStatus: 409,
@@ -197,6 +199,8 @@ interface TypedParams {
   'action.unknown': { name: string };
   'action.invalidInput': { name: string; issues: readonly Issue[] };
   'action.invalidOutput': { name: string; issues: readonly Issue[] };
+  'platform.unknownService': { service: string };
+  'platform.failed': { service: string; reason: string };
   'run.failed': { name: string; reason: string };
 }
 

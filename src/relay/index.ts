@@ -9,8 +9,11 @@ export type {
   ActionTableReader,
   BackendConfig,
   CellOf,
+  NoPlatform,
   SettledRun,
 } from './backend.ts';
+export { definePlatform } from './platform.ts';
+export type { Platform, PlatformCall, PlatformCaller } from './platform.ts';
 export type { Limits } from './limits.ts';
 export type { Logger } from '../ports/logger.ts';
 export type {

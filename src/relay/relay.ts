@@ -12,6 +12,7 @@ import type { Limits } from './limits.ts';
 import { createMember, type Member, type Seat } from './member.ts';
 import { openRoom, SYSTEM, type Room } from './room.ts';
 import type { AnyActionPolicy } from './backend.ts';
+import type { Platform } from './platform.ts';
 import type { RunRoom } from './runs/run-room.ts';
 import { createRunner } from './runs/runner.ts';
 import { createRoomStreams } from './streams.ts';
@@ -21,6 +22,7 @@ export interface RelayParts {
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
   readonly actions: { readonly [name: string]: AnyActionPolicy };
+  readonly platform: Platform;
   readonly storage: RelayStorage;
   readonly clock: Clock;
   readonly random: Random;
@@ -63,6 +65,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const runner = createRunner({
     schema,
     actions: parts.actions,
+    platform: parts.platform,
     storage,
     logger,
     now: clock.now,

@@ -24,7 +24,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   lib0: ['src'],
   libsql: ['adapters/sqlite'],
   'better-sqlite3': ['adapters/sqlite'],
-  'node:': ['src/relay/create-relay.ts', 'transports/websocket/acceptor.ts', 'adapters/sqlite'],
+  'node:': ['src/relay/create-relay.ts', 'transports/websocket/acceptor.ts', 'adapters/sqlite', 'adapters/platform'],
   react: ['adapters/react'],
   rxjs: ['src', 'adapters/react'],
   ws: ['transports/websocket/acceptor.ts'],

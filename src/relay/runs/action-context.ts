@@ -4,6 +4,7 @@ import type { QueuedRun, RelayStorage } from '../../ports/relay-storage.ts';
 import type { AnySchema } from '../../schema/schema.ts';
 import type { JsonObject } from '../../util/json.ts';
 import type { ActionContext, ActionTableReader } from '../backend.ts';
+import { createPlatformCaller, type Platform } from '../platform.ts';
 import type { RunRoom } from './run-room.ts';
 
 /** What an action's function works with, during one attempt. */
@@ -15,9 +16,10 @@ export function createActionContext(options: {
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly storage: RelayStorage;
+  readonly platform: Platform;
   readonly emit: (piece: string) => void;
   readonly begin: (run: QueuedRun) => void;
-}): ActionContext<AnySchema> {
+}): ActionContext<AnySchema, string, Platform> {
   const { schema, place, run, attempt, signal, storage } = options;
   let enqueued = 0;
 
@@ -55,6 +57,7 @@ export function createActionContext(options: {
       options.begin(queued);
       return queued.id;
     },
+    platform: createPlatformCaller(options.platform, { userId: run.userId, room: place.name, signal }),
     broadcastStream(piece: unknown) {
       assertPresent();
       if (typeof piece !== 'string') throw new TypeError('a piece of a text stream is a string');

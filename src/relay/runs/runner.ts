@@ -6,6 +6,7 @@ import type { AnySchema } from '../../schema/schema.ts';
 import { validate } from '../../schema/validator.ts';
 import { toFrozenJson } from '../../util/json.ts';
 import type { AnyActionPolicy } from '../backend.ts';
+import type { Platform } from '../platform.ts';
 import type { MutationOrigin } from '../room.ts';
 import { createActionContext } from './action-context.ts';
 import type { RunRoom } from './run-room.ts';
@@ -13,6 +14,7 @@ import type { RunRoom } from './run-room.ts';
 export interface RunnerOptions {
   readonly schema: AnySchema;
   readonly actions: { readonly [name: string]: AnyActionPolicy };
+  readonly platform: Platform;
   readonly storage: RelayStorage;
   readonly logger: Logger;
   readonly now: () => number;
@@ -82,6 +84,7 @@ export function createRunner(options: RunnerOptions): Runner {
         signal,
         now: options.now,
         storage,
+        platform: options.platform,
         emit: stream.push,
         begin: (queued) => begin(place.name, queued),
       });
