@@ -8,7 +8,7 @@ import { answers, mutators, schema, type S } from '../runs/scene.ts';
 
 /** Pieces of any text, cut anywhere, and what happens to viewers between them. */
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }).map((text) => ({ piece: text })) },
+  { weight: 6, arbitrary: fc.record({ piece: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }), slow: fc.boolean() }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -84,6 +84,7 @@ async function run(steps: readonly Step[]): Promise<void> {
         for (const half of [what.piece.slice(0, 1), what.piece.slice(1)]) {
           said += half;
           emit?.(half);
+          if (what.slow) await turns(2);
         }
       } else if ('join' in what) watch(`late-${stores.length}`);
       else if ('turns' in what) await turns(what.turns);
