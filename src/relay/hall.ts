@@ -1,4 +1,4 @@
-import { asCotableError, CotableError } from '../errors.ts';
+import { asCotableError, CotableError, isCotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { checkAction } from '../mutation/run.ts';
 import type { LogEntry, QueuedRun, RelayStorage, RunEnding } from '../ports/relay-storage.ts';
@@ -91,6 +91,8 @@ export function createHall(parts: HallParts): Hall {
       userId: member.userId,
       outcomes,
     });
+    // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
+    for (const frame of streams.ended(hello.seq)) member.send(frame);
     for (let at = 0; snapshot && (at === 0 || at < snapshot.bytes.length); at += PART_BYTES) {
       const bytes = snapshot.bytes.subarray(at, at + PART_BYTES);
       member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, isLast: at + PART_BYTES >= snapshot.bytes.length, bytes });
@@ -128,7 +130,15 @@ export function createHall(parts: HallParts): Hall {
 
   /** Queues a run once; whoever asks again hears how it stands. */
   async function call(member: Member, frame: CallFrame): Promise<void> {
-    const input = JSON.stringify(checkAction(schema, frame.name, parseJson(frame.input)));
+    let input: string;
+    try {
+      input = JSON.stringify(checkAction(schema, frame.name, parseJson(frame.input)));
+    } catch (error) {
+      // A page of another version: that one call has failed, and the link is fine.
+      if (!isCotableError(error)) throw error;
+      const ending: RunEnding = { status: 'failed', error: { code: error.code, params: error.params } };
+      return member.send({ type: 'run', run: frame.run, ending, seq: 0 });
+    }
     // What the store wrote before it asked is kept before the run can begin.
     await room.commits.settled();
     const run: QueuedRun = { id: frame.run, name: frame.name, input, userId: member.userId, queuedAt: clock.now() };
@@ -139,7 +149,7 @@ export function createHall(parts: HallParts): Hall {
     if (!stored.ending) {
       const members = waiting.get(run.id) ?? new Set();
       waiting.set(run.id, members.add(member));
-      parts.queued(run);
+      parts.queued(stored);
     }
     member.send({ type: 'run', run: run.id, ending: stored.ending, seq: stored.ending ? room.commits.head : 0 });
   }

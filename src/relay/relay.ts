@@ -69,6 +69,11 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     storage,
     logger,
     now: clock.now,
+    after: clock.after,
+    released(name) {
+      const opened = open.get(name);
+      if (opened && opened.hall.size === 0) unloadLater(name, opened);
+    },
     room: roomOf,
     ended: (name, run, ending, seq) => open.get(name)?.hall.runEnded(run, ending, seq),
   });

@@ -39,6 +39,8 @@ export interface MutationOrigin {
   readonly userId: string;
   /** The attempt of a run that writes; with `ending` the run ends with this mutation. */
   readonly attempt?: Acceptance['attempt'];
+  /** Throws when the attempt may not write any more: asked in the very moment in which it would. */
+  readonly assertPresent?: () => void;
   /** Called with its place in the log once that is known, before anything of it is kept or told. */
   readonly placed?: (seq: number) => void;
 }
@@ -270,8 +272,14 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     }
   }
 
-  function commit(name: string, result: MutatorResult, key: MutationKey, { userId, attempt, placed }: MutationOrigin): number {
+  function commit(
+    name: string,
+    result: MutatorResult,
+    key: MutationKey,
+    { userId, attempt, assertPresent, placed }: MutationOrigin,
+  ): number {
     assertOpen();
+    assertPresent?.();
     const at = hybrid.next();
     const changed = result.changes(at);
     checkFrameSize(name, changed, result.intents);

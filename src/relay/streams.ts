@@ -1,6 +1,6 @@
 import { createRoomAwareness } from '../doc/room-awareness.ts';
 import { randomName } from '../mutation/mutation-id.ts';
-import type { CellBinding, RelayFrame, StreamFrame } from '../protocol/frames.ts';
+import type { CellBinding, RelayFrame, StreamEndFrame, StreamFrame } from '../protocol/frames.ts';
 import { wholeText } from '../streams/text.ts';
 
 /** An open stream: a state of the room's awareness. A delta extends it; only a newcomer gets it whole. */
@@ -10,6 +10,8 @@ interface OpenStream {
   readonly cell: CellBinding | undefined;
   readonly text: string;
 }
+
+const MAX_RECENT = 200;
 
 /** What one attempt of a run says. */
 export interface RunStream {
@@ -27,6 +29,8 @@ export interface RoomStreams {
   end(run: string, seq: number): void;
   /** What a newcomer needs of each open stream. */
   open(): readonly StreamFrame[];
+  /** The streams that ended with an entry after `seq`, as far as they are remembered. */
+  ended(seq: number): readonly RelayFrame[];
   /** What goes out before the entries up to `head`: the last pieces, and the ends that come with them. */
   due(head: number): readonly RelayFrame[];
 }
@@ -42,6 +46,8 @@ export function createRoomStreams(options: {
   /** How much of each stream was sent. */
   const sent = new Map<string, number>();
   const ends = new Map<string, number>();
+  /** The last that ended. */
+  const recent: StreamEndFrame[] = [];
   let isScheduled = false;
 
   function schedule(): void {
@@ -95,11 +101,15 @@ export function createRoomStreams(options: {
       awareness.states().map(({ run, attempt, cell, text }) => {
         return { type: 'stream', run, attempt, cell, text: text.slice(0, sent.get(run) ?? 0) };
       }),
+    ended: (seq) => recent.filter((frame) => frame.seq > seq),
     due(head) {
       const frames: RelayFrame[] = [];
       for (const [run, seq] of ends) {
         if (seq > head) continue;
-        frames.push(...fresh(run), { type: 'streamEnd', run, seq });
+        const end: StreamEndFrame = { type: 'streamEnd', run, seq };
+        frames.push(...fresh(run), end);
+        recent.push(end);
+        if (recent.length > MAX_RECENT) recent.shift();
         awareness.delete(owners.get(run) ?? 0);
         for (const map of [owners, sent, ends]) map.delete(run);
       }

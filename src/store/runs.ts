@@ -2,6 +2,7 @@ import { BehaviorSubject } from 'rxjs';
 import { CotableError, errorFromBody } from '../errors.ts';
 import { checkAction } from '../mutation/run.ts';
 import type { CallFrame, RunFrame } from '../protocol/frames.ts';
+import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createDeferred, type Deferred } from '../util/deferred.ts';
 import type { RunHandle, RunStatus } from './types.ts';
@@ -26,10 +27,15 @@ interface OpenRun {
 
 export function createRuns(schema: AnySchema, send: (frame: CallFrame) => void): Runs {
   const open = new Map<string, OpenRun>();
+  let isClosed = false;
 
   return {
     call(id, name, input) {
+      if (isClosed) throw new CotableError('store.closed', {});
       const frame: CallFrame = { type: 'call', run: id, name, input: JSON.stringify(checkAction(schema, name, input)) };
+      // Three bytes are the most that a code unit takes.
+      const bytes = frame.input.length * 3;
+      if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
       const run: OpenRun = {
         frame,
         accepted: createDeferred(),
@@ -56,6 +62,7 @@ export function createRuns(schema: AnySchema, send: (frame: CallFrame) => void):
       else run.result.reject(errorFromBody({ errorCode: ending.error.code, errorParams: ending.error.params }));
     },
     close() {
+      isClosed = true;
       for (const { accepted, result, status } of open.values()) {
         accepted.reject(new CotableError('store.closed', {}));
         result.reject(new CotableError('store.closed', {}));

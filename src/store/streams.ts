@@ -35,6 +35,8 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
     if (!stream) return;
     streams.delete(run);
     show(stream, undefined);
+    // Another stream of the same cell comes to light again.
+    for (const other of streams.values()) if (isSameCell(other.cell, stream.cell)) show(other, other.text);
   }
 
   return {
@@ -66,4 +68,8 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
       for (const stream of streams.values()) show(stream, stream.text, fresh);
     },
   };
+}
+
+function isSameCell(a: CellBinding | undefined, b: CellBinding | undefined): boolean {
+  return a !== undefined && a.table === b?.table && a.key === b.key && a.field === b.field;
 }

@@ -1,6 +1,8 @@
-import { memoryRelayStorage } from 'cotable/adapters/memory';
+import { createStore, defineSchema } from 'cotable';
+import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
 import { describe, expect, it } from 'vitest';
-import { answers, gate, scene } from './scene.ts';
+import { z } from 'zod';
+import { answers, gate, mutators, scene, schema } from './scene.ts';
 
 describe('an action', () => {
   it('[RN1 A1 A3 A16 A17] that a mutator asks for runs on the relay, after the mutation is kept, and its row ends with it', async () => {
@@ -153,5 +155,64 @@ describe('an action', () => {
     const all = scene({});
     const ann = all.open('ann');
     expect(() => ann.action.answer({ id: 5 } as never)).toThrow(expect.objectContaining({ code: 'action.invalidInput' }));
+  });
+});
+
+describe('what a run leaves running', () => {
+  it('[RN9] can write nothing once its function has ended, and harms nobody', async () => {
+    const late = gate();
+    const problems: unknown[] = [];
+    const all = scene({
+      async silent(ctx) {
+        void late.passed
+          .then(async () => {
+            await ctx.mutate('note', { id: 'late', what: '' }).catch((error: unknown) => problems.push(error));
+            await ctx.enqueueAction('silent', { id: 'late' }).catch((error: unknown) => problems.push(error));
+            ctx.platform.call('x' as never, undefined as never).catch((error: unknown) => problems.push(error));
+          })
+          .finally(() => problems.push('done'));
+        return { ok: true };
+      },
+    });
+    const ann = all.open('ann');
+    await ann.action.silent({ id: '' });
+    const states: string[] = [];
+    ann.status$.subscribe(({ state }) => states.push(state));
+    late.open();
+    await expect.poll(() => problems.at(-1)).toBe('done');
+    expect(problems.slice(0, 2)).toMatchObject([{ code: 'run.fenced' }, { code: 'run.fenced' }]);
+    await (
+      await ann.mutate.note({ id: 'after', what: '' })
+    ).confirmed;
+    expect(states).not.toContain('offline');
+    expect(
+      ann
+        .table('log')
+        .entries()
+        .map(([key]) => key),
+    ).toEqual(['after']);
+    expect(await memoryRelayStorage(all.disk).openRuns()).toEqual([]);
+  });
+
+  it('[RN10] a call that only the relay finds wrong fails alone, and one on a closed store is refused', async () => {
+    const all = scene({});
+    const ann = all.open('ann');
+    await ann.synced;
+    // As a page of another version would: what it lets pass, this relay does not know.
+    const other = createStore({
+      schema: defineSchema({ ...schema, actions: { ...schema.actions, gone: { input: z.object({}), output: z.object({}) } } }),
+      mutators,
+      room: 'room',
+      storage: memoryClientStorage(),
+      transports: [all.hub.transport('old')],
+      userId: 'old',
+    });
+    await expect(other.action.gone({}).result).rejects.toMatchObject({ code: 'action.unknown' });
+    expect(other.status.state).toBe('online');
+    await other.close();
+    expect(() => other.action.gone({})).toThrow(expect.objectContaining({ code: 'store.closed' }));
+    expect(() => ann.action.answer({ id: 'x'.repeat(200_000), to: '' })).toThrow(
+      expect.objectContaining({ code: 'protocol.frameTooLarge' }),
+    );
   });
 });

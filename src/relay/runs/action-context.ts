@@ -1,4 +1,3 @@
-import { CotableError } from '../../errors.ts';
 import { checkAction } from '../../mutation/run.ts';
 import type { QueuedRun, RelayStorage } from '../../ports/relay-storage.ts';
 import type { AnySchema } from '../../schema/schema.ts';
@@ -14,18 +13,16 @@ export function createActionContext(options: {
   readonly run: QueuedRun;
   readonly attempt: number;
   readonly signal: AbortSignal;
+  /** Throws `run.fenced` once the attempt is over, however it ended. */
+  readonly assertPresent: () => void;
   readonly now: () => number;
   readonly storage: RelayStorage;
   readonly platform: Platform;
   readonly emit: (piece: string) => void;
   readonly begin: (run: QueuedRun) => void;
 }): ActionContext<AnySchema, string, Platform> {
-  const { schema, place, run, attempt, signal, storage } = options;
+  const { schema, place, run, attempt, signal, storage, assertPresent } = options;
   let enqueued = 0;
-
-  function assertPresent(): void {
-    if (signal.aborted) throw new CotableError('run.fenced', {});
-  }
 
   return {
     runId: run.id,
@@ -35,7 +32,11 @@ export function createActionContext(options: {
     signal,
     async mutate(name, input) {
       assertPresent();
-      const { id } = await place.room.mutate(name, input, { userId: run.userId, attempt: { run: run.id, attempt, ending: undefined } });
+      const { id } = await place.room.mutate(name, input, {
+        userId: run.userId,
+        attempt: { run: run.id, attempt, ending: undefined },
+        assertPresent,
+      });
       return { id };
     },
     table: (name) =>

@@ -2,12 +2,11 @@ import { asCotableError, CotableError } from '../../errors.ts';
 import type { MutatorBody } from '../../mutation/run.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { QueuedRun, RelayStorage, RunEnding } from '../../ports/relay-storage.ts';
-import type { AnySchema } from '../../schema/schema.ts';
+import type { ActionShapes, AnySchema } from '../../schema/schema.ts';
 import { validate } from '../../schema/validator.ts';
 import { toFrozenJson } from '../../util/json.ts';
 import type { AnyActionPolicy } from '../backend.ts';
 import type { Platform } from '../platform.ts';
-import type { MutationOrigin } from '../room.ts';
 import { createActionContext } from './action-context.ts';
 import type { RunRoom } from './run-room.ts';
 
@@ -18,8 +17,11 @@ export interface RunnerOptions {
   readonly storage: RelayStorage;
   readonly logger: Logger;
   readonly now: () => number;
+  readonly after: (ms: number, run: () => void) => () => void;
   /** Loads a room; rejects while the relay closes. */
   room(name: string): Promise<RunRoom>;
+  /** A run needs its room no longer. */
+  released(room: string): void;
   /** A run has ended, and that is kept. */
   ended(room: string, run: string, ending: RunEnding, seq: number): void;
 }
@@ -36,60 +38,82 @@ export interface Runner {
   close(): void;
 }
 
+/** An attempt that could not go on is followed by another after this time. */
+const AGAIN_MS = 1_000;
+
+interface Attempt {
+  readonly place: RunRoom;
+  readonly policy: AnyActionPolicy;
+  readonly shape: ActionShapes[string];
+  readonly run: QueuedRun;
+  readonly number: number;
+  readonly signal: AbortSignal;
+}
+
+interface AttemptResult {
+  readonly ending: RunEnding;
+  /** As the validator gave it; `undefined` when it did not fit. */
+  readonly input: { readonly value: unknown } | undefined;
+  readonly text: string;
+}
+
 export function createRunner(options: RunnerOptions): Runner {
   const { schema, actions, storage, logger } = options;
   const active = new Map<string, AbortController>();
+  /** Cancels of attempts that will be made again. */
+  const waiting = new Set<() => void>();
   let isClosed = false;
 
-  async function execute(name: string, run: QueuedRun, controller: AbortController): Promise<void> {
+  async function execute(name: string, run: QueuedRun, signal: AbortSignal): Promise<void> {
     const policy = Object.hasOwn(actions, run.name) ? actions[run.name] : undefined;
-    if (!policy) {
+    const shape = Object.hasOwn(schema.actions, run.name) ? schema.actions[run.name] : undefined;
+    if (!policy || !shape) {
       logger.error({ room: name, run: run.id, action: run.name }, 'no function for this action: the run stays queued');
       return;
     }
     const place = await options.room(name);
     const release = place.room.hold();
     try {
-      const attempt = await storage.beginAttempt(name, run.id);
-      const { ending, input, text } = await attemptRun(place, policy, run, attempt, controller.signal);
-      if (controller.signal.aborted) return;
-      const settled = await settle(place, policy, run, attempt, ending, input, text);
+      const number = await storage.beginAttempt(name, run.id);
+      const work: Attempt = { place, policy, shape, run, number, signal };
+      const result = await attempt(work);
+      if (signal.aborted) return;
+      const settled = await settle(work, result);
       options.ended(name, run.id, settled.ending, settled.seq);
     } finally {
       release();
+      options.released(name);
     }
   }
 
-  async function attemptRun(
-    place: RunRoom,
-    policy: AnyActionPolicy,
-    run: QueuedRun,
-    attempt: number,
-    signal: AbortSignal,
-  ): Promise<{ readonly ending: RunEnding; readonly input: unknown; readonly text: string }> {
-    const shape = schema.actions[run.name];
+  async function attempt(work: Attempt): Promise<AttemptResult> {
+    const { place, policy, shape, run, number, signal } = work;
     const stream = place.streams.of(run.id);
-    let input: unknown;
+    let isOver = false;
+    let input: { readonly value: unknown } | undefined;
+    const assertPresent = (): void => {
+      if (isOver || signal.aborted) throw new CotableError('run.fenced', {});
+    };
     try {
-      if (!shape) throw new CotableError('action.unknown', { name: run.name });
-      input = validate(shape.input, JSON.parse(run.input), `actions.${run.name}.input`, (issues) => {
+      const value = validate(shape.input, JSON.parse(run.input), `actions.${run.name}.input`, (issues) => {
         throw new CotableError('action.invalidInput', { name: run.name, issues });
       });
-      stream.begin(attempt, policy.cell?.(input as never));
+      input = { value };
+      if (shape.stream) stream.begin(number, policy.cell?.(value as never));
       const ctx = createActionContext({
         schema,
         place,
         run,
-        attempt,
+        attempt: number,
         signal,
+        assertPresent,
         now: options.now,
         storage,
         platform: options.platform,
         emit: stream.push,
         begin: (queued) => begin(place.name, queued),
       });
-      const returned = await policy.run(ctx, input as never);
-      const output = validate(shape.output, returned, `actions.${run.name}.output`, (issues) => {
+      const output = validate(shape.output, await policy.run(ctx, value as never), `actions.${run.name}.output`, (issues) => {
         throw new CotableError('action.invalidOutput', { name: run.name, issues });
       });
       const json = toFrozenJson(output, ({ path, found }) => {
@@ -97,38 +121,37 @@ export function createRunner(options: RunnerOptions): Runner {
       });
       return { ending: { status: 'succeeded', output: JSON.stringify(json) }, input, text: stream.text() };
     } catch (error) {
-      const failure = asCotableError(error, (reason) => new CotableError('run.failed', { name: run.name, reason }, { cause: error }));
       if (!signal.aborted) logger.warn({ room: place.name, run: run.id, action: run.name, error }, 'a run failed');
-      return { ending: failed(failure), input, text: stream.text() };
+      return { ending: failed(run, error), input, text: stream.text() };
+    } finally {
+      // What the function left running can write nothing any more.
+      isOver = true;
     }
   }
 
   /** The `onSettled` of the policy, the status and the end of the stream are one mutation, for every ending. */
   async function settle(
-    place: RunRoom,
-    policy: AnyActionPolicy,
-    run: QueuedRun,
-    attempt: number,
-    ending: RunEnding,
-    input: unknown,
-    text: string,
+    work: Attempt,
+    { ending, input, text }: AttemptResult,
   ): Promise<{ readonly ending: RunEnding; readonly seq: number }> {
-    const told = { id: run.id, input: input as never, text, ...toTold(ending) };
-    const body: MutatorBody = (ctx) => policy.onSettled?.(ctx, told as never);
-    const placed = (seq: number): void => place.streams.end(run.id, seq);
-    const origin = (end: RunEnding): MutationOrigin => ({ userId: run.userId, attempt: { run: run.id, attempt, ending: end }, placed });
+    const { place, policy, run, number } = work;
+    const perform = (end: RunEnding, body: MutatorBody): Promise<{ readonly seq: number }> =>
+      place.room.perform(`${run.name}.onSettled`, body, {
+        userId: run.userId,
+        attempt: { run: run.id, attempt: number, ending: end },
+        placed: (seq) => place.streams.end(run.id, seq),
+      });
     try {
-      const { seq } = await place.room.perform(`${run.name}.onSettled`, body, origin(ending));
+      // An input that does not fit any more is nothing to tell of.
+      const told = input && { id: run.id, input: input.value, text, ...toTold(ending) };
+      const { seq } = await perform(ending, (ctx) => (told ? policy.onSettled?.(ctx, told as never) : undefined));
       return { ending, seq };
     } catch (error) {
       if (isClosed) throw error;
       // The run must end all the same, and say that what it should have written last is not written.
       logger.error({ room: place.name, run: run.id, action: run.name, error }, 'onSettled failed');
-      const failure = failed(
-        asCotableError(error, (reason) => new CotableError('run.failed', { name: run.name, reason }, { cause: error })),
-      );
-      const nothing: MutatorBody = () => undefined;
-      const { seq } = await place.room.perform(`${run.name}.onSettled`, nothing, origin(failure));
+      const failure = failed(run, error);
+      const { seq } = await perform(failure, () => undefined);
       return { ending: failure, seq };
     }
   }
@@ -138,12 +161,21 @@ export function createRunner(options: RunnerOptions): Runner {
     if (isClosed || active.has(name)) return;
     const controller = new AbortController();
     active.set(name, controller);
-    execute(room, run, controller)
-      .catch((error: unknown) => {
-        if (!isClosed)
-          logger.error({ room, run: run.id, action: run.name, error }, 'a run could not go on; it is taken up at the next start');
-      })
-      .finally(() => active.delete(name));
+    execute(room, run, controller.signal).then(
+      () => active.delete(name),
+      (error: unknown) => {
+        active.delete(name);
+        controller.abort(error);
+        if (isClosed) return;
+        // The room was thrown out of memory, or the disk does not answer: the next attempt may find both well.
+        logger.error({ room, run: run.id, action: run.name, error }, 'an attempt could not go on');
+        const cancel = options.after(AGAIN_MS, () => {
+          waiting.delete(cancel);
+          begin(room, run);
+        });
+        waiting.add(cancel);
+      },
+    );
   }
 
   return {
@@ -153,12 +185,14 @@ export function createRunner(options: RunnerOptions): Runner {
     },
     close() {
       isClosed = true;
+      for (const cancel of waiting) cancel();
       for (const controller of active.values()) controller.abort(new CotableError('relay.closed', {}));
     },
   };
 }
 
-function failed({ code, params }: CotableError): RunEnding {
+function failed(run: QueuedRun, error: unknown): RunEnding {
+  const { code, params } = asCotableError(error, (reason) => new CotableError('run.failed', { name: run.name, reason }, { cause: error }));
   return { status: 'failed', error: { code, params } };
 }
 
