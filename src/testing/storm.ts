@@ -1,0 +1,162 @@
+import type { Device } from './device.ts';
+import type { Dice } from './dice.ts';
+import type { Kind } from './report.ts';
+import type { Tab, World } from './world.ts';
+
+/** A place for a tab: empty from a crash until it is opened again. */
+interface Place {
+  readonly device: Device;
+  readonly room: string;
+  tab: Tab | undefined;
+}
+
+/** Everything that may go wrong, going wrong at random. */
+export interface Storm {
+  /** A tab that is open, if any is. */
+  anyTab(): Tab | undefined;
+  start(): void;
+  /** Nothing more goes wrong: lines are whole, the relay is up, every tab is open. */
+  stop(): void;
+  /** All tabs and the relay vanish and come back at once. */
+  restart(): void;
+}
+
+export function createStorm(options: {
+  readonly world: World;
+  readonly dice: Dice;
+  readonly places: readonly { readonly device: Device; readonly room: string }[];
+  readonly open: (device: Device, room: string, clockSkew: number) => Tab;
+  readonly count: (kind: Kind, times?: number) => void;
+}): Storm {
+  const { world, dice, count } = options;
+  const { schedule, network, relayDisk } = world;
+  const places: Place[] = options.places.map((place) => ({ ...place, tab: undefined }));
+  const lines = [...new Set(places.map(({ device }) => device.name))];
+  const skews = new Map(lines.map((line) => [line, skew()]));
+  let isOver = true;
+
+  /** Mostly soon, now and then after minutes. */
+  function delay(longest: number): number {
+    return dice.chance(0.7) ? dice.between(0, longest / 20) : dice.between(0, longest);
+  }
+
+  /** A device's clock: right, a bit off, or quite wrong. */
+  function skew(): number {
+    if (dice.chance(0.3)) return 0;
+    return dice.chance(0.7) ? dice.between(-3_000, 3_000) : dice.between(-600_000, 600_000);
+  }
+
+  function fill(place: Place): void {
+    place.tab ??= options.open(place.device, place.room, skews.get(place.device.name) ?? 0);
+  }
+
+  const startRelay = (): void => {
+    if (!world.isRelayUp) world.startRelay(dice.chance(0.5) ? 0 : dice.between(-90_000, 90_000));
+  };
+
+  function crashTab(): void {
+    const place = dice.pick(places);
+    const { tab } = place;
+    if (!tab) return;
+    count('tabCrashes');
+    place.tab = undefined;
+    world.crash(tab);
+    schedule.after(delay(30_000), () => fill(place));
+  }
+
+  function closeTab(): void {
+    const place = dice.pick(places);
+    const { tab } = place;
+    if (!tab) return;
+    count('closes');
+    place.tab = undefined;
+    const gone = (): void => {
+      if (tab.party.isAlive) world.closed(tab);
+      schedule.after(delay(10_000), () => fill(place));
+    };
+    tab.store.close().then(gone, gone);
+  }
+
+  function crashRelay(): void {
+    if (!world.isRelayUp) return;
+    count('relayCrashes');
+    world.crashRelay();
+    schedule.after(delay(10_000), startRelay);
+  }
+
+  function partition(): void {
+    const line = dice.pick(lines);
+    const refuses = dice.chance(0.3);
+    count(refuses ? 'refusals' : 'partitions');
+    if (refuses) network.refuse(line, true);
+    else network.hold(line);
+    schedule.after(delay(120_000), () => {
+      if (!isOver && dice.chance(0.4)) count('cuts', network.cut(line));
+      network.refuse(line, false);
+      network.release(line);
+    });
+  }
+
+  function setClock(): void {
+    const line = dice.pick(lines);
+    skews.set(line, skew());
+    count('clockSteps');
+    for (const { party, device } of world.tabs) if (device.name === line) party.skew = skews.get(line) ?? 0;
+  }
+
+  function failDisk(): void {
+    relayDisk.fail(1 + dice.below(2));
+  }
+
+  const faults: readonly [weight: number, run: () => void][] = [
+    [6, () => count('cuts', network.cut(dice.pick(lines)))],
+    [1, () => count('cuts', network.cut())],
+    [4, partition],
+    [5, crashTab],
+    [1, closeTab],
+    [3, crashRelay],
+    [2, setClock],
+    [1, failDisk],
+  ];
+  const lots = faults.flatMap(([weight, run]) => Array.from({ length: weight }, () => run));
+
+  function goOn(): void {
+    const pause = dice.chance(0.1) ? dice.between(0, 60_000) : dice.between(0, 3_000);
+    schedule.after(pause, () => {
+      if (isOver) return;
+      dice.pick(lots)();
+      goOn();
+    });
+  }
+
+  return {
+    anyTab() {
+      const open = places.flatMap(({ tab }) => (tab ? [tab] : []));
+      return open.length > 0 ? dice.pick(open) : undefined;
+    },
+    start() {
+      isOver = false;
+      startRelay();
+      for (const place of places) schedule.after(delay(5_000), () => fill(place));
+      goOn();
+    },
+    stop() {
+      isOver = true;
+      for (const line of lines) {
+        network.refuse(line, false);
+        network.release(line);
+      }
+      startRelay();
+      for (const place of places) fill(place);
+    },
+    restart() {
+      world.crashRelay();
+      for (const place of places) {
+        if (place.tab) world.crash(place.tab);
+        place.tab = undefined;
+      }
+      startRelay();
+      for (const place of places) fill(place);
+    },
+  };
+}
