@@ -129,8 +129,13 @@ export function createNetwork(schedule: Schedule, weather: Weather, events: Netw
       const whole = pairs(name).filter((pair) => !pair.isBroken);
       for (const pair of whole) {
         pair.isBroken = true;
-        sever(pair, pair.up);
-        sever(pair, pair.down);
+        if (weather.outlives()) {
+          pair.up.sever(pair.up.count, weather.stall(), () => closeEnd(pair, pair.far));
+          pair.down.sever(0, 0, () => closeEnd(pair, pair.near));
+        } else {
+          sever(pair, pair.up);
+          sever(pair, pair.down);
+        }
       }
       return whole.length;
     },

@@ -113,23 +113,14 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     stores.set(tab, watched as Store<S>);
     return tab;
   };
+  const chance = dice.fork();
+  const actIn = (tab: Tab): void => {
+    const store = stores.get(tab);
+    if (store) ignore(act(store, chance.random));
+  };
   const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`, `user${index + 1}`));
   const places = [...devices, ...devices.slice(-1)].map((device) => ({ device, room: ROOM }));
-  const storm = createStorm({ world, dice: dice.fork(), places, open, count });
-  const chance = dice.fork();
-  let isActing = true;
-
-  function goOn(): void {
-    const pause = chance.chance(0.02) ? chance.between(0, 40_000) : chance.between(0, 400);
-    world.schedule.after(pause, () => {
-      if (!isActing) return;
-      const tab = storm.anyTab();
-      const store = tab && stores.get(tab);
-      for (let times = chance.chance(0.1) ? 5 : 1; store && times > 0; times--) ignore(act(store, chance.random));
-      goOn();
-    });
-  }
-
+  const storm = createStorm({ world, dice: dice.fork(), places, open, count, act: actIn });
   async function step(): Promise<void> {
     await world.schedule.next();
     ledger.check();
@@ -157,9 +148,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
 
   try {
     storm.start();
-    goOn();
     while (stepsOf(totals) - before < ROUND_STEPS) await step();
-    isActing = false;
     storm.stop();
     await mustBeLevel();
     // What lies on disks, and what a newcomer gets, is the same as what was in memory.

@@ -10,12 +10,10 @@ interface Place {
   tab: Tab | undefined;
 }
 
-/** Everything that may go wrong, going wrong at random. */
+/** Tabs at work, and everything that may go wrong going wrong, at random. */
 export interface Storm {
-  /** A tab that is open, if any is. */
-  anyTab(): Tab | undefined;
   start(): void;
-  /** Nothing more goes wrong: lines are whole, the relay is up, every tab is open. */
+  /** Nobody works and nothing more goes wrong: lines are whole, the relay is up, every tab is open. */
   stop(): void;
   /** All tabs and the relay vanish and come back at once. */
   restart(): void;
@@ -26,6 +24,8 @@ export function createStorm(options: {
   readonly dice: Dice;
   readonly places: readonly { readonly device: Device; readonly room: string }[];
   readonly open: (device: Device, room: string, clockSkew: number) => Tab;
+  /** Makes a mutation there. */
+  readonly act: (tab: Tab) => void;
   readonly count: (kind: Kind, times?: number) => void;
 }): Storm {
   const { world, dice, count } = options;
@@ -120,24 +120,37 @@ export function createStorm(options: {
   ];
   const lots = faults.flatMap(([weight, run]) => Array.from({ length: weight }, () => run));
 
-  function goOn(): void {
-    const pause = dice.chance(0.1) ? dice.between(0, 60_000) : dice.between(0, 3_000);
+  function work(): void {
+    const pause = dice.chance(0.02) ? dice.between(0, 40_000) : dice.between(0, 600);
     schedule.after(pause, () => {
       if (isOver) return;
-      dice.pick(lots)();
+      const { tab } = dice.pick(places);
+      if (tab) options.act(tab);
+      work();
+    });
+  }
+
+  function goOn(): void {
+    const pause = dice.chance(0.1) ? dice.between(0, 60_000) : dice.between(0, 2_000);
+    schedule.after(pause, () => {
+      if (isOver) return;
+      // In the middle of something, mostly: of what tabs and relay do for a few mutations.
+      if (dice.chance(0.7)) burst();
+      schedule.after(dice.between(0, 25), () => isOver || dice.pick(lots)());
       goOn();
     });
   }
 
+  function burst(): void {
+    for (const { tab } of places) if (tab && dice.chance(0.5)) for (let times = dice.below(5); times > 0; times--) options.act(tab);
+  }
+
   return {
-    anyTab() {
-      const open = places.flatMap(({ tab }) => (tab ? [tab] : []));
-      return open.length > 0 ? dice.pick(open) : undefined;
-    },
     start() {
       isOver = false;
       startRelay();
       for (const place of places) schedule.after(delay(5_000), () => fill(place));
+      work();
       goOn();
     },
     stop() {

@@ -12,6 +12,8 @@ export interface Weather {
   kept(count: number): number;
   /** How much later those get through. */
   stall(): number;
+  /** Whether a link breaks so that its tab hears of it at once, and the relay gets all that was sent, but later. */
+  outlives(): boolean;
 }
 
 /** Links that are quick, breaks that lose all that was in flight. */
@@ -22,6 +24,7 @@ export function calmWeather(dice: Dice): Weather {
     lateness: () => 0,
     kept: () => 0,
     stall: () => 0,
+    outlives: () => false,
   };
 }
 
@@ -29,9 +32,10 @@ export function calmWeather(dice: Dice): Weather {
 export function roughWeather(dice: Dice): Weather {
   return {
     latency: () => (dice.chance(0.01) ? dice.between(100, 3_000) : dice.between(1, 40)),
-    diskTime: () => (dice.chance(0.02) ? dice.between(50, 1_500) : dice.between(0, 6)),
+    diskTime: () => (dice.chance(0.03) ? dice.between(50, 1_500) : dice.between(0, 8)),
     lateness: () => (dice.chance(0.03) ? dice.between(100, 8_000) : dice.between(0, 10)),
     kept: (count) => (dice.chance(0.4) ? count : dice.below(count + 1)),
-    stall: () => (dice.chance(0.5) ? dice.between(0, 200) : dice.between(0, 20_000)),
+    stall: () => (dice.chance(0.6) ? dice.between(0, 1_000) : dice.between(0, 20_000)),
+    outlives: () => dice.chance(0.5),
   };
 }
