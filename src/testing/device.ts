@@ -16,22 +16,26 @@ export interface Device {
   outbox(): Promise<readonly string[]>;
 }
 
-/** `kept` hears of each mutation whose record has reached the disk, before the tab does. */
+/**
+ * `kept` hears of each mutation whose record has reached the disk, before the tab does; `loaded` of what a tab finds in
+ * its outbox at the start.
+ */
 export function createDevice(options: {
   readonly name: string;
   readonly userId: string;
   readonly schedule: Schedule;
   readonly diskTime: () => number;
-  readonly kept: (mutationId: string) => void;
+  readonly kept: (mutation: string) => void;
+  readonly loaded: (tab: Party, mutation: string, writer: number) => void;
 }): Device {
-  const { name, userId, schedule, diskTime, kept } = options;
+  const { name, userId, schedule, diskTime, kept, loaded } = options;
   const disk = memoryClientStorage({ durable: true });
   const queue = createDiskQueue(schedule, diskTime);
   const opened = new Map<string, ClientDatabase>();
 
   async function write(database: ClientDatabase, batch: StorageBatch): Promise<void> {
     await database.write(batch);
-    for (const [key, value] of batch.put ?? []) if (key[0] === 'outbox') kept(idOf(value));
+    for (const [key, value] of batch.put ?? []) if (key[0] === 'outbox') kept(readRecord(value).id);
   }
 
   return {
@@ -45,9 +49,18 @@ export function createDevice(options: {
         queue.add(tab, async () => {
           const inner = await disk.open(database);
           opened.set(database, inner);
+          let isLoaded = false;
           return {
             durable: true,
-            range: (prefix) => queue.add(tab, () => inner.range([...prefix])),
+            async range(prefix) {
+              const pairs = await queue.add(tab, () => inner.range([...prefix]));
+              for (const [key, value] of isLoaded ? [] : pairs) {
+                const record = readRecord(value);
+                if (key[0] === 'outbox') loaded(tab, record.id, record.writer);
+              }
+              isLoaded = true;
+              return pairs;
+            },
             async write(batch) {
               const copy = structuredClone(batch);
               return queue.add(tab, () => write(inner, copy));
@@ -59,12 +72,13 @@ export function createDevice(options: {
     forget: (tab, keep) => queue.drop(tab, keep),
     async outbox() {
       const found = await Promise.all([...opened.values()].map((database) => database.range(['outbox'])));
-      return found.flat().map(([, value]) => idOf(value));
+      return found.flat().map(([, value]) => readRecord(value).id);
     },
   };
 }
 
-/** Records of the outbox carry the id of their mutation. */
-function idOf(record: unknown): string {
-  return typeof record === 'object' && record !== null && 'id' in record ? String(record.id) : '';
+/** What a store keeps of a mutation; it carries its id and the writer it was made by. */
+function readRecord(value: unknown): { readonly id: string; readonly writer: number } {
+  const { id, writer } = (typeof value === 'object' && value !== null ? value : {}) as Partial<Record<'id' | 'writer', unknown>>;
+  return { id: String(id), writer: Number(writer) };
 }

@@ -15,6 +15,8 @@ export interface Ledger {
   rejected(mutation: string): void;
   /** A store of `userId` shows the effect of these. They are looked at in `check`: the step that made them has to end first. */
   shows(userId: string, mutations: readonly string[]): void;
+  /** The relay has told a store that nothing more of this writer is taken. */
+  fenced(writer: number): void;
   /** Reads what is new in the log, as it is on disk. */
   read(log: readonly Uint8Array[]): void;
   /** To be called after each step. */
@@ -31,6 +33,7 @@ export function createLedger(): Ledger {
   const kept = new Set<string>();
   const rejected = new Set<string>();
   const inLog = new Set<string>();
+  const fenced = new Set<number>();
   let seen: { readonly userId: string; readonly mutation: string }[] = [];
   let length = 0;
   let violation: string | undefined;
@@ -57,14 +60,16 @@ export function createLedger(): Ledger {
     shows(userId, mutations) {
       for (const mutation of mutations) seen.push({ userId, mutation });
     },
+    fenced: (writer) => void fenced.add(writer),
     read(log) {
       for (; length < log.length; length++) {
         const bytes = log[length];
         if (!bytes) return violated(`entry ${length + 1} of the log is missing`);
-        const { seq, mutation } = fold.add(bytes);
+        const { seq, mutation, writer } = fold.add(bytes);
         if (seq !== length + 1) violated(`entry ${length + 1} of the log is numbered ${seq}`);
         if (inLog.has(mutation)) violated(`${mutation} is in the log twice`);
         if (!kept.has(mutation)) violated(`${mutation} is in the log, and its record never was on a device`);
+        if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);
         inLog.add(mutation);
       }
     },

@@ -9,6 +9,8 @@ export type Accept = (link: Link, origin: LinkOrigin) => LinkEvents;
 
 /** What happens to messages. */
 export interface NetworkEvents {
+  /** `link` is one object for each link; `isUp`: from the tab to the relay. */
+  sent(tab: Party, link: object, isUp: boolean, message: Uint8Array): void;
   /** `isLate`: the tab has given up the link that it arrives over. */
   arrived(message: Uint8Array, isLate: boolean): void;
   lost(): void;
@@ -94,6 +96,7 @@ export function createNetwork(schedule: Schedule, weather: Weather, events: Netw
       send(message) {
         if (!end.isOpen) return;
         const copy = new Uint8Array(message);
+        events.sent(pair.tab, pair, isNear, copy);
         out.carry(copy.length, () => {
           if (!other.isOpen) return events.lost();
           events.arrived(copy, isNear && end.isClosed);

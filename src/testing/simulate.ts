@@ -8,6 +8,7 @@ import { jsonEquals, type JsonObject, type JsonValue } from '../util/json.ts';
 import type { Device } from './device.ts';
 import { createDice } from './dice.ts';
 import { createDigest, type Digest } from './digest.ts';
+import { createGreetings } from './greetings.ts';
 import { createLedger } from './ledger.ts';
 import { KINDS, STEPS, type Kind, type SimulationReport } from './report.ts';
 import { settle } from './settle.ts';
@@ -77,6 +78,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
   const { seed, backend, act, marks = () => [], clients = 3 } = options;
   const dice = createDice(seed, round);
   const ledger = createLedger();
+  const greetings = createGreetings(ledger);
   const tables = Object.keys(backend.schema.tables);
   const before = stepsOf(totals);
 
@@ -98,6 +100,8 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
       dropped: () => count('drops'),
       timer: () => count('timers'),
       unsynced: (lost) => lost > 0 && count('unsynced', lost),
+      sent: greetings.sent,
+      loaded: greetings.loaded,
       kept: ledger.kept,
       synced: () => ledger.read(world.relayDisk.log(ROOM)),
       failed: () => count('diskFailures'),

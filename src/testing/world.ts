@@ -24,8 +24,11 @@ export interface WorldEvents {
   timer(): void;
   /** Reads and writes of a disk that was not done with them when their owner crashed. */
   unsynced(count: number): void;
+  sent(tab: Party, link: object, isUp: boolean, message: Uint8Array): void;
   /** A mutation's record is on a device's disk. */
-  kept(mutationId: string): void;
+  kept(mutation: string): void;
+  /** A tab found one there when it opened. */
+  loaded(tab: Party, mutation: string, writer: number): void;
   /** The relay's disk has changed. */
   synced(): void;
   /** A call of the relay's disk was let fail. */
@@ -75,7 +78,7 @@ export function createWorld(options: {
 }): World {
   const { schema, mutators, dice, weather, events } = options;
   const schedule = createSchedule(START);
-  const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped });
+  const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped, sent: events.sent });
   const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
   const devices = new Map<string, Device>();
   const tabs: Tab[] = [];
@@ -96,7 +99,8 @@ export function createWorld(options: {
     tabs,
     device(name, userId) {
       let device = devices.get(name);
-      if (!device) devices.set(name, (device = createDevice({ name, userId, schedule, diskTime: weather.diskTime, kept: events.kept })));
+      const { kept, loaded } = events;
+      if (!device) devices.set(name, (device = createDevice({ name, userId, schedule, diskTime: weather.diskTime, kept, loaded })));
       return device;
     },
     open(device, room, skew = 0) {
