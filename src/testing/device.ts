@@ -6,13 +6,12 @@ import type { Party, Schedule } from './schedule.ts';
 /** A device's disk, shared by its tabs. */
 export interface Device {
   readonly name: string;
-  readonly userId: string;
   readonly isIdle: boolean;
   /** What a tab opens its database in. */
   storage(tab: Party): ClientStorage;
   /** The tab is gone, and what it wrote last may not be on disk. Returns how many reads and writes were lost. */
   forget(tab: Party, keep: (count: number) => number): number;
-  /** Ids of the mutations in the outbox of a database, as it is on disk. */
+  /** Ids of the mutations in its outboxes, as they are on disk. */
   outbox(): Promise<readonly string[]>;
 }
 
@@ -22,13 +21,12 @@ export interface Device {
  */
 export function createDevice(options: {
   readonly name: string;
-  readonly userId: string;
   readonly schedule: Schedule;
   readonly diskTime: () => number;
   readonly kept: (mutation: string) => void;
   readonly loaded: (tab: Party, mutation: string, writer: number) => void;
 }): Device {
-  const { name, userId, schedule, diskTime, kept, loaded } = options;
+  const { name, schedule, diskTime, kept, loaded } = options;
   const disk = memoryClientStorage({ durable: true });
   const queue = createDiskQueue(schedule, diskTime);
   const opened = new Map<string, ClientDatabase>();
@@ -40,7 +38,6 @@ export function createDevice(options: {
 
   return {
     name,
-    userId,
     get isIdle() {
       return queue.isIdle;
     },

@@ -5,14 +5,13 @@ import type { BackendConfig } from '../relay/backend.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
 import { jsonEquals, type JsonObject, type JsonValue } from '../util/json.ts';
-import type { Device } from './device.ts';
 import { createDice } from './dice.ts';
 import { createDigest, type Digest } from './digest.ts';
 import { createGreetings } from './greetings.ts';
 import { createLedger } from './ledger.ts';
 import { KINDS, STEPS, type Kind, type SimulationReport } from './report.ts';
 import { settle } from './settle.ts';
-import { createStorm } from './storm.ts';
+import { createStorm, type Seat } from './storm.ts';
 import { watch } from './watch.ts';
 import { roughWeather } from './weather.ts';
 import { createWorld, type Tab } from './world.ts';
@@ -35,8 +34,9 @@ export interface SimulateOptions<S extends AnySchema> {
   readonly round?: number;
 }
 
-/** A round begins with nothing, and after so many steps everything has to come right. */
-const ROUND_STEPS = 3_000;
+/** A round begins with nothing, and after so many steps everything has to come right. Few are long: their logs are. */
+const SHORT_ROUND = 800;
+const LONG_ROUND = 4_000;
 /** In a run of so many steps every kind of fault has to have happened. */
 const ENOUGH_STEPS = 100_000;
 const ROOM = 'room';
@@ -111,8 +111,8 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     },
   });
   const stores = new Map<Tab, Store<S>>();
-  const open = (device: Device, room: string, skew: number): Tab => {
-    const tab = world.open(device, room, skew);
+  const open = ({ device, userId }: Seat, skew: number): Tab => {
+    const tab = world.open(device, userId, ROOM, skew);
     const watched: unknown = watch(tab, tables, marks, ledger, count);
     stores.set(tab, watched as Store<S>);
     return tab;
@@ -122,9 +122,9 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     const store = stores.get(tab);
     if (store) ignore(act(store, chance.random));
   };
-  const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`, `user${index + 1}`));
-  const places = [...devices, ...devices.slice(-1)].map((device) => ({ device, room: ROOM }));
-  const storm = createStorm({ world, dice: dice.fork(), places, open, count, act: actIn });
+  const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`));
+  const seats = [...devices, ...devices.slice(-1)].map((device) => ({ device, userId: `user of ${device.name}` }));
+  const storm = createStorm({ world, dice: dice.fork(), seats, open, count, act: actIn });
   async function step(): Promise<void> {
     await world.schedule.next();
     ledger.check();
@@ -152,12 +152,13 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
 
   try {
     storm.start();
-    while (stepsOf(totals) - before < ROUND_STEPS) await step();
+    const length = dice.chance(0.1) ? LONG_ROUND : SHORT_ROUND;
+    while (stepsOf(totals) - before < length) await step();
     storm.stop();
     await mustBeLevel();
     // What lies on disks, and what a newcomer gets, is the same as what was in memory.
     storm.restart();
-    open(world.device('newcomer', 'newcomer'), ROOM, 0);
+    open({ device: world.device('newcomer'), userId: 'newcomer' }, 0);
     await mustBeLevel();
     for (const table of tables) digest.text(JSON.stringify(ledger.rows(table)));
   } catch (error) {

@@ -3,10 +3,14 @@ import type { Dice } from './dice.ts';
 import type { Kind } from './report.ts';
 import type { Tab, World } from './world.ts';
 
-/** A place for a tab: empty from a crash until it is opened again. */
-interface Place {
+/** Where a tab is at home. */
+export interface Seat {
   readonly device: Device;
-  readonly room: string;
+  readonly userId: string;
+}
+
+/** Empty from a crash until the tab is opened again. */
+interface Place extends Seat {
   tab: Tab | undefined;
 }
 
@@ -22,15 +26,15 @@ export interface Storm {
 export function createStorm(options: {
   readonly world: World;
   readonly dice: Dice;
-  readonly places: readonly { readonly device: Device; readonly room: string }[];
-  readonly open: (device: Device, room: string, clockSkew: number) => Tab;
+  readonly seats: readonly Seat[];
+  readonly open: (seat: Seat, clockSkew: number) => Tab;
   /** Makes a mutation there. */
   readonly act: (tab: Tab) => void;
   readonly count: (kind: Kind, times?: number) => void;
 }): Storm {
   const { world, dice, count } = options;
   const { schedule, network, relayDisk } = world;
-  const places: Place[] = options.places.map((place) => ({ ...place, tab: undefined }));
+  const places: Place[] = options.seats.map((seat) => ({ ...seat, tab: undefined }));
   const lines = [...new Set(places.map(({ device }) => device.name))];
   const skews = new Map(lines.map((line) => [line, skew()]));
   let isOver = true;
@@ -47,7 +51,7 @@ export function createStorm(options: {
   }
 
   function fill(place: Place): void {
-    place.tab ??= options.open(place.device, place.room, skews.get(place.device.name) ?? 0);
+    place.tab ??= options.open(place, skews.get(place.device.name) ?? 0);
   }
 
   const startRelay = (): void => {

@@ -17,12 +17,12 @@ export function watch(
   ledger: Ledger,
   count: (kind: Kind) => void,
 ): Store<AnySchema> {
-  const { store, device, party } = tab;
+  const { store, userId, party } = tab;
   const rejected = new Set<string>();
 
   for (const name of tables) {
     store.table(name).changes$.subscribe((changes) => {
-      for (const { after } of changes) if (after && party.isAlive) ledger.shows(device.userId, marks(name, after));
+      for (const { after } of changes) if (after && party.isAlive) ledger.shows(userId, marks(name, after));
     });
   }
   store.status$.subscribe(({ state, reason }) => {
@@ -37,7 +37,7 @@ export function watch(
     count('mutations');
     const receipt = await store.mutate[name]?.(input as never);
     if (!receipt) throw new Error(`there is no mutator ${name}`);
-    ledger.made(receipt.id, device.userId);
+    ledger.made(receipt.id, userId);
     receipt.stored.then(
       () => ledger.stored(receipt.id),
       () => undefined,

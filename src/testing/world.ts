@@ -41,7 +41,7 @@ export interface WorldEvents {
 export interface Tab {
   readonly party: Party;
   readonly device: Device;
-  readonly room: string;
+  readonly userId: string;
   readonly store: Store<AnySchema>;
 }
 
@@ -52,9 +52,9 @@ export interface World {
   readonly relayDisk: RelayDisk;
   /** Those that are open. */
   readonly tabs: readonly Tab[];
-  /** Made on first mention. `clockSkew` is for that. */
-  device(name: string, userId: string): Device;
-  open(device: Device, room: string, clockSkew?: number): Tab;
+  /** Made on first mention. */
+  device(name: string): Device;
+  open(device: Device, userId: string, room: string, clockSkew?: number): Tab;
   /** The tab vanishes: nothing is closed, and what was not on disk yet may be lost. */
   crash(tab: Tab): void;
   /** Takes a tab that was closed off the list. */
@@ -97,13 +97,13 @@ export function createWorld(options: {
     network,
     relayDisk,
     tabs,
-    device(name, userId) {
+    device(name) {
       let device = devices.get(name);
       const { kept, loaded } = events;
-      if (!device) devices.set(name, (device = createDevice({ name, userId, schedule, diskTime: weather.diskTime, kept, loaded })));
+      if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, kept, loaded })));
       return device;
     },
-    open(device, room, skew = 0) {
+    open(device, userId, room, skew = 0) {
       const party: Party = { name: `${device.name} ${++opens}`, isAlive: true, skew };
       const store = createStoreOf({
         schema,
@@ -113,11 +113,11 @@ export function createWorld(options: {
         fallback: memoryClientStorage(),
         transports: [network.transport(party, device.name)],
         token: undefined,
-        userId: device.userId,
+        userId,
         clock: createPartyClock(schedule, party, weather.lateness, events.timer),
         random: dice.fork().random,
       });
-      const tab: Tab = { party, device, room, store };
+      const tab: Tab = { party, device, userId, store };
       tabs.push(tab);
       return tab;
     },
