@@ -58,14 +58,13 @@ export function createStorm(options: {
     if (!world.isRelayUp) world.startRelay(dice.chance(0.5) ? 0 : dice.between(-90_000, 90_000));
   };
 
-  function crashTab(): void {
-    const place = dice.pick(places);
+  function crashTab(place: Place, longest: number): void {
     const { tab } = place;
     if (!tab) return;
     count('tabCrashes');
     place.tab = undefined;
     world.crash(tab);
-    schedule.after(delay(30_000), () => fill(place));
+    schedule.after(delay(longest), () => fill(place));
   }
 
   function closeTab(): void {
@@ -101,6 +100,27 @@ export function createStorm(options: {
     });
   }
 
+  /** Two tabs of a device without a way out, where one comes to hold what the other has made: both send it in the end. */
+  function crowd(): void {
+    const line = dice.pick(lines);
+    const tabs = places.filter(({ device }) => device.name === line);
+    if (tabs.length < 2) return;
+    count('refusals');
+    network.refuse(line, true);
+    count('cuts', network.cut(line));
+    for (const { tab } of tabs) for (let times = dice.below(4); tab && times > 0; times--) options.act(tab);
+    schedule.after(dice.between(0, 2_000), () => crashTab(dice.pick(tabs), 200));
+    schedule.after(dice.between(2_000, 4_000), () => network.refuse(line, false));
+  }
+
+  /** Nobody reaches the relay for so long that the room leaves its memory. */
+  function blackout(): void {
+    count('refusals', lines.length);
+    for (const line of lines) network.refuse(line, true);
+    count('cuts', network.cut());
+    schedule.after(dice.between(20_000, 60_000), () => lines.forEach((line) => network.refuse(line, false)));
+  }
+
   function setClock(): void {
     const line = dice.pick(lines);
     skews.set(line, skew());
@@ -116,7 +136,9 @@ export function createStorm(options: {
     [6, () => count('cuts', network.cut(dice.pick(lines)))],
     [1, () => count('cuts', network.cut())],
     [4, partition],
-    [5, crashTab],
+    [5, () => crashTab(dice.pick(places), 30_000)],
+    [8, crowd],
+    [1, blackout],
     [1, closeTab],
     [3, crashRelay],
     [2, setClock],
