@@ -51,5 +51,9 @@ export interface SimulationReport extends Counts {
 export function reportLine(report: SimulationReport): string {
   const { seed, steps, rounds, lost, diverged, stuck, digest } = report;
   const counts = KINDS.map((kind) => `${kind}=${report[kind]}`);
-  return [`seed=${seed} steps=${steps} rounds=${rounds}`, ...counts, `lost=${lost} diverged=${diverged} stuck=${stuck} digest=${digest}`].join(' ');
+  return [
+    `seed=${seed} steps=${steps} rounds=${rounds}`,
+    ...counts,
+    `lost=${lost} diverged=${diverged} stuck=${stuck} digest=${digest}`,
+  ].join(' ');
 }

@@ -66,7 +66,8 @@ export async function simulate<S extends AnySchema>(options: SimulateOptions<S>)
   }
   const steps = stepsOf(totals);
   const missing = KINDS.filter((kind) => totals[kind] === 0);
-  if (steps >= ENOUGH_STEPS && missing.length > 0) throw new Error(`seed=${options.seed}: in ${steps} steps there were no ${missing.join(', ')}`);
+  if (steps >= ENOUGH_STEPS && missing.length > 0)
+    throw new Error(`seed=${options.seed}: in ${steps} steps there were no ${missing.join(', ')}`);
   return { seed: options.seed, steps, rounds, ...totals, lost: 0, diverged: 0, stuck: 0, digest: digest.value() };
 }
 
@@ -139,7 +140,8 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
       for (const table of tables) {
         const found = Object.fromEntries(tab.store.table(table).entries()) as JsonValue;
         const expected = ledger.rows(table) as JsonValue;
-        if (!jsonEquals(found, expected)) throw new Error(`diverged: ${tab.party.name} differs from the log in ${table}: ${differences(found, expected)}`);
+        if (!jsonEquals(found, expected))
+          throw new Error(`diverged: ${tab.party.name} differs from the log in ${table}: ${differences(found, expected)}`);
       }
       const store = stores.get(tab);
       if (store) options.invariant?.(store);
@@ -164,9 +166,12 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
   } catch (error) {
     const at = stepsOf(totals) - before;
     const what = error instanceof Error ? error.message : String(error);
-    throw new Error(`${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- --seed ${seed} --round ${round}`, {
-      cause: error,
-    });
+    throw new Error(
+      `${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- --seed ${seed} --round ${round}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -178,5 +183,8 @@ function ignore(made: unknown): void {
 function differences(found: JsonValue, expected: JsonValue): string {
   const [a, b] = [found as JsonObject, expected as JsonObject];
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !jsonEquals(a[key], b[key]));
-  return keys.map((key) => `${key}: ${JSON.stringify(a[key])} for ${JSON.stringify(b[key])}`).slice(0, 3).join('; ');
+  return keys
+    .map((key) => `${key}: ${JSON.stringify(a[key])} for ${JSON.stringify(b[key])}`)
+    .slice(0, 3)
+    .join('; ');
 }

@@ -10,13 +10,7 @@ import type { Tab } from './world.ts';
 export type Marks = (table: string, row: JsonObject) => readonly string[];
 
 /** Notes in the ledger all that a store does. Returns the store for whoever acts in it: its mutations are noted too. */
-export function watch(
-  tab: Tab,
-  tables: readonly string[],
-  marks: Marks,
-  ledger: Ledger,
-  count: (kind: Kind) => void,
-): Store<AnySchema> {
+export function watch(tab: Tab, tables: readonly string[], marks: Marks, ledger: Ledger, count: (kind: Kind) => void): Store<AnySchema> {
   const { store, userId, party } = tab;
   const rejected = new Set<string>();
 

@@ -82,7 +82,8 @@ export function marks(table, row) {
 }
 
 export function invariant(store) {
-  if (store.rejections.length > 0) throw new Error(`${store.rejections[0].id} was rejected, though nothing refuses it: ${store.rejections[0].error.code}`);
+  if (store.rejections.length > 0)
+    throw new Error(`${store.rejections[0].id} was rejected, though nothing refuses it: ${store.rejections[0].error.code}`);
   const lines = store.table('lines');
   for (const item of store.table('items').list()) {
     for (const id of marks('items', item)) if (!lines.has(id)) throw new Error(`of the mutation ${id} only a part is there`);
