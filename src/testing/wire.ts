@@ -16,7 +16,7 @@ export interface Wire {
 
 /** `lost` hears of each message (what has no bytes is none) that will not arrive. */
 export function createWire(schedule: Schedule, weather: Weather, isHeld: () => boolean, lost: () => void): Wire {
-  let flying: { readonly bytes: number; readonly arrive: () => void }[] = [];
+  const flying: { readonly bytes: number; readonly arrive: () => void }[] = [];
   let bytes = 0;
   let isSevered = false;
   /** When the last one is due. */
