@@ -93,3 +93,14 @@ export function defineBackendConfig<S extends AnySchema, P extends Platform = No
 ): BackendConfig<S, P> {
   return config;
 }
+
+/** Every action as a policy. Their types were checked against the schema where the backend was given. */
+export function policiesOf<S extends AnySchema, P extends Platform>({
+  actions = {} as never,
+}: BackendConfig<S, P>): Record<string, AnyActionPolicy> {
+  const policies: Record<string, AnyActionPolicy> = {};
+  for (const [name, action] of Object.entries<unknown>(actions)) {
+    policies[name] = (typeof action === 'function' ? { run: action } : action) as AnyActionPolicy;
+  }
+  return policies;
+}

@@ -8,7 +8,7 @@ import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
-import type { AnyActionPolicy, BackendConfig, NoPlatform } from './backend.ts';
+import { policiesOf, type BackendConfig, type NoPlatform } from './backend.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
@@ -112,15 +112,4 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
       );
     },
   };
-}
-
-/** Every action as a policy. Their types were checked against the schema where the backend was given. */
-function policiesOf<S extends AnySchema, P extends Platform>({
-  actions = {} as never,
-}: BackendConfig<S, P>): Record<string, AnyActionPolicy> {
-  const policies: Record<string, AnyActionPolicy> = {};
-  for (const [name, action] of Object.entries<unknown>(actions)) {
-    policies[name] = (typeof action === 'function' ? { run: action } : action) as AnyActionPolicy;
-  }
-  return policies;
 }

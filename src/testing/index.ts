@@ -1,0 +1,6 @@
+export { createTestCluster } from './cluster.ts';
+export type { TestCluster, TestClusterOptions, TestStoreOptions } from './cluster.ts';
+export { reportLine } from './report.ts';
+export type { Counts, Kind, SimulationReport } from './report.ts';
+export { simulate } from './simulate.ts';
+export type { SimulateOptions } from './simulate.ts';

@@ -1,0 +1,88 @@
+import { createLogFold } from './log-fold.ts';
+
+/** What must be true at every step, and what has to be remembered to tell. */
+export interface Ledger {
+  /** The first thing that was not as promised. */
+  readonly violation: string | undefined;
+  violated(what: string): void;
+  /** A store took a mutation. */
+  made(mutation: string, userId: string): void;
+  /** Its record is on a device's disk. */
+  kept(mutation: string): void;
+  /** Its store was told so. */
+  stored(mutation: string): void;
+  confirmed(mutation: string): void;
+  rejected(mutation: string): void;
+  /** A store of `userId` shows the effect of these. They are looked at in `check`: the step that made them has to end first. */
+  shows(userId: string, mutations: readonly string[]): void;
+  /** The relay has told a store that nothing more of this writer is taken. */
+  fenced(writer: number): void;
+  /** Reads what is new in the log, as it is on disk. */
+  read(log: readonly Uint8Array[]): void;
+  /** To be called after each step. */
+  check(): void;
+  /** What should be in the log and is not. */
+  lost(): readonly string[];
+  /** Table by table, what an independent fold of the log gives. */
+  rows(table: string): Record<string, Record<string, unknown>>;
+}
+
+export function createLedger(): Ledger {
+  const fold = createLogFold();
+  const userOf = new Map<string, string>();
+  const kept = new Set<string>();
+  const rejected = new Set<string>();
+  const inLog = new Set<string>();
+  const fenced = new Set<number>();
+  let seen: { readonly userId: string; readonly mutation: string }[] = [];
+  let length = 0;
+  let violation: string | undefined;
+
+  const violated = (what: string): void => void (violation ??= what);
+
+  return {
+    get violation() {
+      return violation;
+    },
+    violated,
+    made(mutation, userId) {
+      if (userOf.has(mutation)) violated(`the id ${mutation} was given out twice`);
+      userOf.set(mutation, userId);
+    },
+    kept: (mutation) => void kept.add(mutation),
+    stored(mutation) {
+      if (!kept.has(mutation)) violated(`${mutation} was stored, and is not on the device`);
+    },
+    confirmed(mutation) {
+      if (!inLog.has(mutation)) violated(`${mutation} was confirmed, and is not in the log`);
+    },
+    rejected: (mutation) => void rejected.add(mutation),
+    shows(userId, mutations) {
+      for (const mutation of mutations) seen.push({ userId, mutation });
+    },
+    fenced: (writer) => void fenced.add(writer),
+    read(log) {
+      for (; length < log.length; length++) {
+        const bytes = log[length];
+        if (!bytes) return violated(`entry ${length + 1} of the log is missing`);
+        const { seq, mutation, writer } = fold.add(bytes);
+        if (seq !== length + 1) violated(`entry ${length + 1} of the log is numbered ${seq}`);
+        if (inLog.has(mutation)) violated(`${mutation} is in the log twice`);
+        if (!kept.has(mutation)) violated(`${mutation} is in the log, and its record never was on a device`);
+        if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);
+        inLog.add(mutation);
+      }
+    },
+    check() {
+      for (const { userId, mutation } of seen) {
+        if (inLog.has(mutation) || userOf.get(mutation) === userId) continue;
+        // A device shows what a tab of it made, though that tab did not live to tell.
+        if (!userOf.has(mutation) && kept.has(mutation)) continue;
+        violated(`a store of ${userId} shows ${mutation} of ${userOf.get(mutation) ?? 'nobody'}, which is not in the log`);
+      }
+      seen = [];
+    },
+    lost: () => [...kept].filter((mutation) => !inLog.has(mutation) && !rejected.has(mutation)),
+    rows: fold.rows,
+  };
+}

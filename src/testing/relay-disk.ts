@@ -1,0 +1,77 @@
+import { memoryRelayDisk, memoryRelayStorage } from '../../adapters/memory/relay-storage.ts';
+import { CotableError } from '../errors.ts';
+import type { RelayStorage } from '../ports/relay-storage.ts';
+import { createDiskQueue } from './disk-queue.ts';
+import type { Party, Schedule } from './schedule.ts';
+
+/** A relay's disk: a part that is synced, and calls that wait for their turn. */
+export interface RelayDisk {
+  readonly isIdle: boolean;
+  storage(relay: Party): RelayStorage;
+  /** The relay is gone, and what was not synced may be lost. Returns how many calls were. */
+  forget(relay: Party, keep: (count: number) => number): number;
+  /** The next `count` calls fail and change nothing. */
+  fail(count: number): void;
+  /** The entries of a room that are synced, in order. */
+  log(room: string): readonly Uint8Array[];
+}
+
+/** `synced` hears that something has changed on disk, before the relay does; `failed` of each call that was let fail. */
+export function createRelayDisk(options: {
+  readonly schedule: Schedule;
+  readonly diskTime: () => number;
+  readonly synced: () => void;
+  readonly failed: () => void;
+}): RelayDisk {
+  const disk = memoryRelayDisk();
+  const durable = memoryRelayStorage(disk);
+  const queue = createDiskQueue(options.schedule, options.diskTime);
+  let failing = 0;
+
+  function storage(relay: Party): RelayStorage {
+    function call<Args extends unknown[], T>(run: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
+      return async (...args) => {
+        const copies = structuredClone(args);
+        return queue.add(relay, async () => {
+          if (failing > 0) {
+            failing -= 1;
+            options.failed();
+            throw new CotableError('storage.unavailable', { reason: 'the simulator lets a call fail' });
+          }
+          const result = await run(...copies);
+          options.synced();
+          return result;
+        });
+      };
+    }
+    return {
+      description: 'simulated',
+      openRoom: call(durable.openRoom),
+      accept: call(durable.accept),
+      entries: call(durable.entries),
+      outcomes: call(durable.outcomes),
+      lastCounters: call(durable.lastCounters),
+      refuse: call(durable.refuse),
+      writers: call(durable.writers),
+      fence: call(durable.fence),
+      saveSnapshot: call(durable.saveSnapshot),
+      queueRun: call(durable.queueRun),
+      beginAttempt: call(durable.beginAttempt),
+      run: call(durable.run),
+      openRuns: call(durable.openRuns),
+      close: call(async () => undefined),
+    };
+  }
+
+  return {
+    get isIdle() {
+      return queue.isIdle;
+    },
+    storage,
+    forget: (relay, keep) => queue.drop(relay, keep),
+    fail(count) {
+      failing += count;
+    },
+    log: (room) => disk.rooms.get(room)?.log ?? [],
+  };
+}

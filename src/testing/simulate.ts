@@ -1,0 +1,193 @@
+import { isCotableError } from '../errors.ts';
+import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
+import type { Random } from '../ports/clock.ts';
+import type { BackendConfig } from '../relay/backend.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import type { Store } from '../store/types.ts';
+import { jsonEquals, type JsonObject, type JsonValue } from '../util/json.ts';
+import { createDice } from './dice.ts';
+import { createDigest, type Digest } from './digest.ts';
+import { createGreetings } from './greetings.ts';
+import { createLedger } from './ledger.ts';
+import { KINDS, STEPS, type Kind, type SimulationReport } from './report.ts';
+import { settle } from './settle.ts';
+import { createStorm, type Seat } from './storm.ts';
+import { watch } from './watch.ts';
+import { roughWeather } from './weather.ts';
+import { createWorld, type Tab } from './world.ts';
+
+export interface SimulateOptions<S extends AnySchema> {
+  readonly backend: BackendConfig<S>;
+  /** Decides everything: equal seeds give equal runs, with equal digests. */
+  readonly seed: number;
+  /** At least so many: a frame delivered, a timer fired, a mutation and a crash are one step each. */
+  readonly steps: number;
+  /** Devices, one user each; the last has two tabs. Default 3. */
+  readonly clients?: number;
+  /** Makes a mutation or two in a store that may be offline, or not even loaded. What its promise rejects with is ignored. */
+  readonly act: (store: Store<S>, random: Random) => unknown;
+  /** Throws when what a store shows cannot be. Called for every store at the end of each round, when all is level. */
+  readonly invariant?: (store: Store<S>) => void;
+  /** The ids of the mutations that a row shows, where rows tell: nobody may see another user's before it is kept. */
+  readonly marks?: (table: string, row: JsonObject) => readonly string[];
+  /** Runs this round only, as it is in a whole run of this seed. */
+  readonly round?: number;
+}
+
+/** A round begins with nothing, and after so many steps everything has to come right. Few are long: their logs are. */
+const SHORT_ROUND = 800;
+const LONG_ROUND = 4_000;
+/** In a run of so many steps every kind of fault has to have happened. */
+const ENOUGH_STEPS = 100_000;
+const ROOM = 'room';
+
+type Totals = Record<Kind, number>;
+
+/**
+ * Stores and a relay of production on simulated links, disks and clocks, with everything going wrong that may: see
+ * `report.ts` for what that is. Rejects at the first step after which something is not as promised; the message names the
+ * seed, the round, the step and how to see it again. Nothing but the seed decides what happens, as long as `act` and the
+ * mutators keep to what they are given.
+ */
+export async function simulate<S extends AnySchema>(options: SimulateOptions<S>): Promise<SimulationReport> {
+  const mutators: MutatorFunctions = options.backend.mutators;
+  checkMutators(options.backend.schema, mutators);
+  const totals = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Totals;
+  const digest = createDigest();
+  let rounds = 0;
+  if (options.round !== undefined) {
+    rounds = 1;
+    await playRound(options, options.round, totals, digest);
+  } else {
+    while (stepsOf(totals) < options.steps) {
+      await playRound(options, rounds, totals, digest);
+      rounds += 1;
+    }
+  }
+  const steps = stepsOf(totals);
+  const missing = KINDS.filter((kind) => totals[kind] === 0);
+  if (steps >= ENOUGH_STEPS && missing.length > 0)
+    throw new Error(`seed=${options.seed}: in ${steps} steps there were no ${missing.join(', ')}`);
+  return { seed: options.seed, steps, rounds, ...totals, lost: 0, diverged: 0, stuck: 0, digest: digest.value() };
+}
+
+function stepsOf(totals: Totals): number {
+  return STEPS.reduce((sum, kind) => sum + totals[kind], 0);
+}
+
+async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round: number, totals: Totals, digest: Digest): Promise<void> {
+  const { seed, backend, act, marks = () => [], clients = 3 } = options;
+  const dice = createDice(seed, round);
+  const ledger = createLedger();
+  const greetings = createGreetings(ledger);
+  const tables = Object.keys(backend.schema.tables);
+  const before = stepsOf(totals);
+
+  const count = (kind: Kind, times = 1): void => {
+    totals[kind] += times;
+    digest.text(`${kind} ${times} ${world.schedule.now}`);
+  };
+  const world = createWorld({
+    schema: backend.schema,
+    mutators: backend.mutators as MutatorFunctions,
+    // Runs take their time from what they call outside, which no seed decides: the simulator has none yet.
+    actions: {},
+    platform: {},
+    dice: dice.fork(),
+    weather: roughWeather(dice.fork()),
+    events: {
+      arrived(message, isLate) {
+        count('frames');
+        if (isLate) count('lateFrames');
+        digest.bytes(message);
+      },
+      dropped: () => count('drops'),
+      timer: () => count('timers'),
+      unsynced: (lost) => lost > 0 && count('unsynced', lost),
+      sent: greetings.sent,
+      loaded: greetings.loaded,
+      kept: ledger.kept,
+      synced: () => ledger.read(world.relayDisk.log(ROOM)),
+      failed: () => count('diskFailures'),
+      trouble(message, { error }) {
+        if (!isCotableError(error, 'storage.unavailable')) ledger.violated(`the relay: ${message}: ${String(error)}`);
+      },
+    },
+  });
+  const stores = new Map<Tab, Store<S>>();
+  const open = ({ device, userId }: Seat, skew: number): Tab => {
+    const tab = world.open(device, userId, ROOM, skew);
+    const watched: unknown = watch(tab, tables, marks, ledger, count);
+    stores.set(tab, watched as Store<S>);
+    return tab;
+  };
+  const chance = dice.fork();
+  const actIn = (tab: Tab): void => {
+    const store = stores.get(tab);
+    if (store) ignore(act(store, chance.random));
+  };
+  const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`));
+  const seats = [...devices, ...devices.slice(-1)].map((device) => ({ device, userId: `user of ${device.name}` }));
+  const storm = createStorm({ world, dice: dice.fork(), seats, open, count, act: actIn });
+  async function step(): Promise<void> {
+    await world.schedule.next();
+    ledger.check();
+    if (ledger.violation !== undefined) throw new Error(ledger.violation);
+  }
+
+  async function mustBeLevel(): Promise<void> {
+    await settle(world, step);
+    const lost = ledger.lost();
+    if (lost.length > 0) throw new Error(`lost=${lost.length}: ${lost.join(', ')} were on a device's disk and are not in the log`);
+    for (const tab of world.tabs) {
+      for (const table of tables) {
+        const found = Object.fromEntries(tab.store.table(table).entries()) as JsonValue;
+        const expected = ledger.rows(table) as JsonValue;
+        if (!jsonEquals(found, expected))
+          throw new Error(`diverged: ${tab.party.name} differs from the log in ${table}: ${differences(found, expected)}`);
+      }
+      const store = stores.get(tab);
+      if (store) options.invariant?.(store);
+    }
+    for (const device of devices) {
+      const outbox = await device.outbox();
+      if (outbox.length > 0) throw new Error(`the outbox of ${device.name} still holds ${outbox.join(', ')}, which were confirmed`);
+    }
+  }
+
+  try {
+    storm.start();
+    const length = dice.chance(0.1) ? LONG_ROUND : SHORT_ROUND;
+    while (stepsOf(totals) - before < length) await step();
+    storm.stop();
+    await mustBeLevel();
+    // What lies on disks, and what a newcomer gets, is the same as what was in memory.
+    storm.restart();
+    open({ device: world.device('newcomer'), userId: 'newcomer' }, 0);
+    await mustBeLevel();
+    for (const table of tables) digest.text(JSON.stringify(ledger.rows(table)));
+  } catch (error) {
+    const at = stepsOf(totals) - before;
+    const what = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- --seed ${seed} --round ${round}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** A mutation that could not be made is no fault. */
+function ignore(made: unknown): void {
+  Promise.resolve(made).then(undefined, () => undefined);
+}
+
+function differences(found: JsonValue, expected: JsonValue): string {
+  const [a, b] = [found as JsonObject, expected as JsonObject];
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !jsonEquals(a[key], b[key]));
+  return keys
+    .map((key) => `${key}: ${JSON.stringify(a[key])} for ${JSON.stringify(b[key])}`)
+    .slice(0, 3)
+    .join('; ');
+}

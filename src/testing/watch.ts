@@ -1,0 +1,56 @@
+import { isCotableError } from '../errors.ts';
+import type { JsonObject } from '../util/json.ts';
+import type { MutationReceipt, Store } from '../store/types.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import type { Ledger } from './ledger.ts';
+import type { Kind } from './report.ts';
+import type { Tab } from './world.ts';
+
+/** Which mutations a row shows the effect of, by their ids (`ctx.mutationId`), as far as the row tells. */
+export type Marks = (table: string, row: JsonObject) => readonly string[];
+
+/** Notes in the ledger all that a store does. Returns the store for whoever acts in it: its mutations are noted too. */
+export function watch(tab: Tab, tables: readonly string[], marks: Marks, ledger: Ledger, count: (kind: Kind) => void): Store<AnySchema> {
+  const { store, userId, party } = tab;
+  const rejected = new Set<string>();
+
+  for (const name of tables) {
+    store.table(name).changes$.subscribe((changes) => {
+      for (const { after } of changes) if (after && party.isAlive) ledger.shows(userId, marks(name, after));
+    });
+  }
+  store.status$.subscribe(({ state, reason }) => {
+    if (state === 'error' && party.isAlive) ledger.violated(`${party.name} is in error: ${reason?.code} ${JSON.stringify(reason?.params)}`);
+  });
+  store.rejections$.subscribe((rejections) => {
+    for (const { id } of rejections) rejected.add(id);
+    for (const id of rejected) ledger.rejected(id);
+  });
+
+  async function mutate(name: string, input: unknown): Promise<MutationReceipt> {
+    count('mutations');
+    const receipt = await store.mutate[name]?.(input as never);
+    if (!receipt) throw new Error(`there is no mutator ${name}`);
+    ledger.made(receipt.id, userId);
+    receipt.stored.then(
+      () => ledger.stored(receipt.id),
+      () => undefined,
+    );
+    receipt.confirmed.then(
+      () => {
+        count('acks');
+        ledger.confirmed(receipt.id);
+      },
+      (error: unknown) => {
+        if (!isCotableError(error, 'store.closed')) ledger.rejected(receipt.id);
+      },
+    );
+    return receipt;
+  }
+
+  // What the app sees: the store as it is, save that its mutators are noted.
+  const watched: Store<AnySchema> = Object.create(store, {
+    mutate: { value: Object.fromEntries(Object.keys(store.mutate).map((name) => [name, (input: unknown) => mutate(name, input)])) },
+  });
+  return watched;
+}

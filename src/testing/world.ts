@@ -1,0 +1,170 @@
+import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
+import type { MutatorFunctions } from '../mutation/run.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { AnyActionPolicy } from '../relay/backend.ts';
+import type { Platform } from '../relay/platform.ts';
+import { DEFAULT_LIMITS } from '../relay/limits.ts';
+import { createRelayOf } from '../relay/relay.ts';
+import type { AnySchema } from '../schema/schema.ts';
+import { createStoreOf } from '../store/store.ts';
+import type { Store } from '../store/types.ts';
+import { createDevice, type Device } from './device.ts';
+import type { Dice } from './dice.ts';
+import { createNetwork, type Network } from './network.ts';
+import { createRelayDisk, type RelayDisk } from './relay-disk.ts';
+import { createPartyClock, createSchedule, type Party, type Schedule } from './schedule.ts';
+import type { Weather } from './weather.ts';
+
+/** Some Tuesday in 2025. */
+const START = 1_750_000_000_000;
+
+/** What happens in a world, besides what its stores say. */
+export interface WorldEvents {
+  arrived(message: Uint8Array, isLate: boolean): void;
+  /** A message will not arrive. */
+  dropped(): void;
+  timer(): void;
+  /** Reads and writes of a disk that was not done with them when their owner crashed. */
+  unsynced(count: number): void;
+  sent(tab: Party, link: object, isUp: boolean, message: Uint8Array): void;
+  /** A mutation's record is on a device's disk. */
+  kept(mutation: string): void;
+  /** A tab found one there when it opened. */
+  loaded(tab: Party, mutation: string, writer: number): void;
+  /** The relay's disk has changed. */
+  synced(): void;
+  /** A call of the relay's disk was let fail. */
+  failed(): void;
+  /** The relay has thrown a room out of memory, or the like. */
+  trouble(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** One open of a store. */
+export interface Tab {
+  readonly party: Party;
+  readonly device: Device;
+  readonly userId: string;
+  readonly store: Store<AnySchema>;
+}
+
+/** Stores and a relay as they are in production, on links, disks and clocks that are simulated. */
+export interface World {
+  readonly schedule: Schedule;
+  readonly network: Network;
+  readonly relayDisk: RelayDisk;
+  /** Those that are open. */
+  readonly tabs: readonly Tab[];
+  /** Made on first mention. */
+  device(name: string): Device;
+  open(device: Device, userId: string, room: string, clockSkew?: number): Tab;
+  /** The tab vanishes: nothing is closed, and what was not on disk yet may be lost. */
+  crash(tab: Tab): void;
+  /** Takes a tab that was closed off the list. */
+  closed(tab: Tab): void;
+  readonly isRelayUp: boolean;
+  startRelay(clockSkew?: number): void;
+  /** The relay's process vanishes, and what was not synced with it. */
+  crashRelay(): void;
+  /** Whether every tab is level with nothing pending, and nothing is on its way anywhere. */
+  readonly isQuiet: boolean;
+  /** Why it is not, for people. */
+  unrest(): string;
+}
+
+export function createWorld(options: {
+  readonly schema: AnySchema;
+  readonly mutators: MutatorFunctions;
+  readonly actions: { readonly [name: string]: AnyActionPolicy };
+  readonly platform: Platform;
+  readonly dice: Dice;
+  readonly weather: Weather;
+  readonly events: WorldEvents;
+}): World {
+  const { schema, mutators, actions, platform, dice, weather, events } = options;
+  const schedule = createSchedule(START);
+  const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped, sent: events.sent });
+  const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
+  const devices = new Map<string, Device>();
+  const tabs: Tab[] = [];
+  let relay: Party | undefined;
+  let opens = 0;
+  const logger: Logger = { info: () => undefined, warn: () => undefined, error: (fields, message) => events.trouble(message, fields) };
+
+  function forget(tab: Tab): void {
+    tab.party.isAlive = false;
+    const at = tabs.indexOf(tab);
+    if (at >= 0) tabs.splice(at, 1);
+  }
+
+  const world: World = {
+    schedule,
+    network,
+    relayDisk,
+    tabs,
+    device(name) {
+      let device = devices.get(name);
+      const { kept, loaded } = events;
+      if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, kept, loaded })));
+      return device;
+    },
+    open(device, userId, room, skew = 0) {
+      const party: Party = { name: `${device.name} ${++opens}`, isAlive: true, skew };
+      const store = createStoreOf({
+        schema,
+        mutators,
+        room,
+        storage: device.storage(party),
+        fallback: memoryClientStorage(),
+        transports: [network.transport(party, device.name)],
+        token: undefined,
+        userId,
+        clock: createPartyClock(schedule, party, weather.lateness, events.timer),
+        random: dice.fork().random,
+      });
+      const tab: Tab = { party, device, userId, store };
+      tabs.push(tab);
+      return tab;
+    },
+    crash(tab) {
+      forget(tab);
+      network.vanish(tab.party);
+      events.unsynced(tab.device.forget(tab.party, weather.kept));
+    },
+    closed: forget,
+    get isRelayUp() {
+      return relay !== undefined;
+    },
+    startRelay(skew = 0) {
+      const party: Party = { name: 'relay', isAlive: true, skew };
+      const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
+      const parts = { schema, mutators, actions, platform, storage: relayDisk.storage(party), clock, random: dice.fork().random };
+      network.listen(party, createRelayOf({ ...parts, logger, limits: DEFAULT_LIMITS }).accept);
+      relay = party;
+    },
+    crashRelay() {
+      if (!relay) return;
+      relay.isAlive = false;
+      network.listen(undefined);
+      network.vanish(relay);
+      events.unsynced(relayDisk.forget(relay, weather.kept));
+      relay = undefined;
+    },
+    get isQuiet() {
+      return (
+        schedule.due > schedule.now &&
+        relayDisk.isIdle &&
+        tabs.every(({ store, device }) => store.status.state === 'online' && store.status.pending === 0 && device.isIdle) &&
+        network.inFlight === 0
+      );
+    },
+    unrest() {
+      const restless = tabs.filter(({ store }) => store.status.state !== 'online' || store.status.pending > 0);
+      const states = restless.map(({ party, store: { status } }) => {
+        const reason = status.reason ? ` (${status.reason.code} ${JSON.stringify(status.reason.params)})` : '';
+        return `${party.name} is ${status.state} with ${status.pending} pending${reason}`;
+      });
+      return [...states, `${network.inFlight} in flight`, `relay ${world.isRelayUp ? 'up' : 'down'}`].join('; ');
+    },
+  };
+  return world;
+}

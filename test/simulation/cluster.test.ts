@@ -1,0 +1,71 @@
+import { createTestCluster, type TestCluster } from 'cotable/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { mutators, schema } from '../fixtures/notes.mjs';
+
+async function open(): Promise<TestCluster<typeof schema>> {
+  const cluster = await createTestCluster({ backend: { schema, mutators } });
+  onTestFinished(() => cluster.close());
+  return cluster;
+}
+
+describe('a test cluster', () => {
+  it('[SM7] brings what one store writes to another when it settles, and not before', async () => {
+    const cluster = await open();
+    const alice = await cluster.store({ userId: 'alice' });
+    const bob = await cluster.store({ userId: 'bob' });
+    await cluster.settle();
+    const receipt = await alice.mutate.write({ id: 'n', text: 'hello' });
+    expect(bob.table('notes').count()).toBe(0);
+    await cluster.settle();
+    await receipt.confirmed;
+    expect(bob.table('notes').get('n')).toEqual({ id: 'n', text: 'hello' });
+  });
+
+  it('[SM8] has a network that can be cut, held and out of reach', async () => {
+    const cluster = await open();
+    const alice = await cluster.store({ userId: 'alice' });
+    const bob = await cluster.store({ userId: 'bob' });
+    await cluster.settle();
+    cluster.network.hold('alice');
+    await alice.mutate.write({ id: 'n', text: 'held' });
+    await cluster.clock.advance(5_000);
+    expect(bob.table('notes').count()).toBe(0);
+    cluster.network.release('alice');
+    await cluster.settle();
+    expect(bob.table('notes').count()).toBe(1);
+
+    cluster.network.setReachable('alice', false);
+    cluster.network.cut('alice');
+    await alice.mutate.write({ id: 'm', text: 'offline' });
+    await expect(cluster.settle()).rejects.toThrow(/stuck: .*alice 1 is offline with 1 pending/);
+    cluster.network.setReachable('alice', true);
+    await cluster.settle();
+    expect(bob.table('notes').count()).toBe(2);
+  });
+
+  it('[SM9] has tabs and a relay that crash, and devices that keep what was on disk', async () => {
+    const cluster = await open();
+    const tab = await cluster.store({ userId: 'alice', device: 'laptop' });
+    cluster.network.setReachable('laptop', false);
+    const kept = await tab.mutate.write({ id: 'kept', text: '' });
+    await cluster.clock.advance(10);
+    await kept.stored;
+    await tab.mutate.write({ id: 'lost', text: '' });
+    await cluster.crash(tab);
+    cluster.network.setReachable('laptop', true);
+    const again = await cluster.store({ userId: 'alice', device: 'laptop' });
+    expect(again.table('notes').list()).toEqual([{ id: 'kept', text: '' }]);
+    await cluster.settle();
+    await cluster.crash('relay');
+    const bob = await cluster.store({ userId: 'bob' });
+    await cluster.settle();
+    expect(bob.table('notes').list()).toEqual(again.table('notes').list());
+  });
+
+  it('[SM10] has a clock of its own', async () => {
+    const cluster = await open();
+    const start = cluster.clock.now();
+    await cluster.clock.advance(3_600_000);
+    expect(cluster.clock.now() - start).toBe(3_600_000);
+  });
+});
