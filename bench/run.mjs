@@ -3,21 +3,20 @@
 // npm run bench -- --profile cotable     one round under the profiler: where the server's time goes
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { summarize } from './parts/figures.mjs';
 import { installPeers } from './parts/install.mjs';
 import { machine } from './parts/machine.mjs';
 import { profile } from './parts/profile.mjs';
 import { tablesOf } from './parts/report.mjs';
-import { summarize } from './parts/figures.mjs';
+import { runRound } from './parts/round.mjs';
 import * as settings from './parts/settings.mjs';
+import { measureSizes } from './parts/sizes.mjs';
+import { systems } from './parts/systems.mjs';
 
 const started = Date.now();
 const say = (text) => console.log(`${String(Math.round((Date.now() - started) / 1_000)).padStart(4)} s  ${text}`);
 
 await installPeers(say);
-const { load, names } = await import('./parts/systems.mjs');
-const { runRound } = await import('./parts/round.mjs');
-const { measureSizes } = await import('./parts/sizes.mjs');
-
 const at = process.argv.indexOf('--profile');
 if (at > 0) {
   console.log(await profile(process.argv[at + 1]));
@@ -26,6 +25,7 @@ if (at > 0) {
 }
 
 async function compare() {
+  const names = Object.keys(systems);
   const rounds = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < settings.rounds; round++) {
     // Interleaved, and each time another one first: what else the machine does then falls on all of them.
@@ -43,16 +43,15 @@ async function compare() {
   say('bundle sizes');
   const sizes = await measureSizes();
   const { rounds: count, readers, valueBytes, burstWrites, pacedWrites, pacedPerSecond, rows } = settings;
-  const systems = {};
-  for (const name of names) {
-    const { title, promise } = await load(name);
-    systems[name] = { title, promise, ...summarize(rounds[name]) };
-  }
+  const figures = names.map((name) => {
+    const { title, promise } = systems[name];
+    return [name, { title, promise, ...summarize(rounds[name]) }];
+  });
   const result = {
     date: new Date().toISOString().slice(0, 10),
     machine: machine(),
     setup: { rounds: count, readers, valueBytes, burstWrites, pacedWrites, pacedPerSecond, rows },
-    systems,
+    systems: Object.fromEntries(figures),
     sizes,
   };
   const file = new URL(`results/${process.argv.includes('--quick') ? 'quick' : 'latest'}.json`, import.meta.url);

@@ -3,7 +3,7 @@ import { answer, now } from './child.mjs';
 import { load } from './systems.mjs';
 
 const [name, url, room] = process.argv.slice(2);
-const system = await load(name);
+const system = await load(name, 'client');
 let client;
 
 const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));

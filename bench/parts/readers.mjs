@@ -5,7 +5,7 @@ import { readers, valueOf } from './settings.mjs';
 import { load } from './systems.mjs';
 
 const [name, url, room] = process.argv.slice(2);
-const system = await load(name);
+const system = await load(name, 'reader');
 /** How many readers have got write number `index`, and when the last one had it. */
 const seen = [];
 const doneAt = [];

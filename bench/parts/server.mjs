@@ -3,7 +3,7 @@ import { answer } from './child.mjs';
 import { load } from './systems.mjs';
 
 const [name, folder] = process.argv.slice(2);
-const system = await load(name);
+const system = await load(name, 'server');
 const { url, close } = await system.serve(folder);
 
 answer({

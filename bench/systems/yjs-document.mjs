@@ -1,20 +1,13 @@
-// What the two systems that carry plain Yjs have in common.
 import * as Y from 'yjs';
 
-export const SYNC = 0;
-export const STEP_1 = 0;
-export const STEP_2 = 1;
-export const UPDATE = 2;
-
-/** Step 1 of the sync protocol, from a document that has nothing. */
-export const ASK_FOR_ALL = [STEP_1, 1, 0];
-
+/** A document of rows, as lean as Yjs can have them: one map, a text at each key. */
 export function createDocument() {
   const doc = new Y.Doc();
   const rows = doc.getMap('rows');
   return {
     doc,
     rows,
+    /** Waits until there are so many rows. */
     async holds(count) {
       if (rows.size < count) {
         await new Promise((whole) => {
@@ -29,4 +22,11 @@ export function createDocument() {
       if (rows.size !== count) throw new Error(`${rows.size} rows instead of ${count}`);
     },
   };
+}
+
+/** Neither system tells when the server has everything, so a second client looks whether all is there. */
+export async function settled(open, count) {
+  const other = await open();
+  await other.holds(count);
+  other.close();
 }
