@@ -31,10 +31,9 @@ export function createTableDoc(table: string, writer: number): TableDoc {
   doc.clientID = writer;
   const map = doc.getMap<unknown>(table);
   let written: Uint8Array | undefined;
-  // The only listener there is: one that throws would mute the document for ever.
-  doc.on('update', (update: Uint8Array) => {
+  const listen = (update: Uint8Array): void => {
     written = update;
-  });
+  };
 
   function cell(key: string): Cell | undefined {
     const value = map.get(key);
@@ -63,12 +62,19 @@ export function createTableDoc(table: string, writer: number): TableDoc {
 
     write(changes) {
       written = undefined;
-      Y.transact(doc, () => {
-        for (const [key, next] of changes) {
-          if (next) map.set(key, next);
-          else map.delete(key);
-        }
-      });
+      // The only listener there ever is, since one that throws would mute the document for good; and only for this one
+      // transaction, since with a listener Yjs encodes again whatever is applied.
+      doc.on('update', listen);
+      try {
+        Y.transact(doc, () => {
+          for (const [key, next] of changes) {
+            if (next) map.set(key, next);
+            else map.delete(key);
+          }
+        });
+      } finally {
+        doc.off('update', listen);
+      }
       return written;
     },
 

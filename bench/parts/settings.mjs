@@ -1,0 +1,19 @@
+/** All that one might want to change. Smaller figures are for trying the bench itself: `npm run bench -- --quick`. */
+const isQuick = process.argv.includes('--quick') || process.env.COTABLE_BENCH_QUICK === '1';
+if (isQuick) process.env.COTABLE_BENCH_QUICK = '1';
+
+export const rounds = isQuick ? 1 : 3;
+export const readers = 100;
+export const valueBytes = 200;
+/** Before anything is measured, on the same server. */
+export const warmUpWrites = isQuick ? 200 : 1_000;
+export const burstWrites = isQuick ? 1_000 : 5_000;
+export const pacedWrites = isQuick ? 50 : 300;
+export const pacedPerSecond = 50;
+export const rows = isQuick ? 1_000 : 10_000;
+export const joins = isQuick ? 2 : 4;
+
+/** The text of write number `index`: no two are equal, all are of one length. */
+export function valueOf(index) {
+  return String(index).padStart(12, '0').padEnd(valueBytes, 'abcdefghijklmnopqrst');
+}

@@ -1,0 +1,7 @@
+import { Server } from '@hocuspocus/server';
+
+export async function serve() {
+  const server = new Server({ port: 0, address: '127.0.0.1', quiet: true, stopOnSignals: false });
+  await server.listen();
+  return { url: `ws://127.0.0.1:${server.address.port}` };
+}
