@@ -109,7 +109,8 @@ export function createStorm(options: {
     network.refuse(line, true);
     count('cuts', network.cut(line));
     for (const { tab } of tabs) for (let times = dice.below(4); tab && times > 0; times--) options.act(tab);
-    schedule.after(dice.between(0, 2_000), () => crashTab(dice.pick(tabs), 200));
+    // Not after the storm: nobody would wait for the tab to come back.
+    schedule.after(dice.between(0, 2_000), () => isOver || crashTab(dice.pick(tabs), 200));
     schedule.after(dice.between(2_000, 4_000), () => network.refuse(line, false));
   }
 

@@ -103,7 +103,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a mutation is sent before its record is on disk',
-    patches: [{ file: 'src/store/session.js', from: '|| core.isUnstored(mutation.id)', to: '' }],
+    patches: [{ file: 'src/store/session.js', from: '&& core.isUnstored(item.id)', to: '&& false' }],
     found: /its record never was on a device/,
   },
   {
