@@ -84,7 +84,7 @@ export const catalogue = {
   'room.invalidName': {
     httpStatus: 400,
     message: 'This is not a room name: {problem}',
-    hint: 'Room names are strings of 1 to 256 characters.',
+    hint: 'Room names are well-formed strings of 1 to 256 characters.',
   },
   'room.lineageChanged': {
     httpStatus: 409,
@@ -152,6 +152,19 @@ export const catalogue = {
   'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
   'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
   'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
+  'action.invalidOutput': {
+    httpStatus: 500,
+    message: 'What action {name} returned does not fit its schema',
+    hint: 'Mend the action; see params.issues for each field.',
+  },
+  'platform.unknownService': { httpStatus: 501, message: 'This backend has no {service}', hint: 'Give it in the platform of the backend.' },
+  'platform.failed': { httpStatus: 502, message: '{service} threw: {reason}', hint: 'The error it threw is the cause.' },
+  'run.failed': { httpStatus: 500, message: 'The action {name} threw: {reason}', hint: 'The error it threw is the cause, on the relay.' },
+  'run.fenced': {
+    httpStatus: 409,
+    message: 'This attempt of the run may not write any more',
+    hint: 'Stop: the run goes on in another attempt.',
+  },
   'action.invalidInput': { httpStatus: 400, message: 'The input of action {name} is not valid', hint: 'See params.issues for each field.' },
 } as const satisfies Record<string, CodeDefinition>;
 
@@ -185,6 +198,10 @@ interface TypedParams {
   'storage.unavailable': { reason: string };
   'action.unknown': { name: string };
   'action.invalidInput': { name: string; issues: readonly Issue[] };
+  'action.invalidOutput': { name: string; issues: readonly Issue[] };
+  'platform.unknownService': { service: string };
+  'platform.failed': { service: string; reason: string };
+  'run.failed': { name: string; reason: string };
 }
 
 /** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */

@@ -12,17 +12,32 @@ export type {
   InOf,
   MutatorName,
   OutOf,
+  PieceOf,
+  ResultInOf,
+  ResultOf,
   RowInputOf,
   RowOf,
   Schema,
   Shape,
   TableName,
   TableShape,
+  TextStream,
 } from './schema/schema.ts';
 export { table } from './schema/table.ts';
 export type { TableSchema } from './schema/table.ts';
 export type { InputOf, OutputOf, Validator } from './schema/validator.ts';
 export { createStore } from './store/create-store.ts';
 export type { StoreOptions } from './store/create-store.ts';
-export type { Change, LiveQuery, MutationReceipt, Rejection, Store, StoreState, StoreStatus, TableView } from './store/types.ts';
+export type {
+  Change,
+  LiveQuery,
+  MutationReceipt,
+  Rejection,
+  RunHandle,
+  RunStatus,
+  Store,
+  StoreState,
+  StoreStatus,
+  TableView,
+} from './store/types.ts';
 export type { JsonObject, JsonPath, JsonValue } from './util/json.ts';

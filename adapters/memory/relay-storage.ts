@@ -7,8 +7,10 @@ import type {
   Refusal,
   RelayStorage,
   RoomBirth,
+  RunEnding,
   Snapshot,
   StoredRoom,
+  StoredRun,
   WriterState,
 } from '../../src/ports/relay-storage.ts';
 
@@ -24,8 +26,14 @@ interface MemoryRoom {
   /** Refusals as JSON text, so that nobody holds what is kept. */
   readonly marks: Map<string, { readonly seq: number } | { readonly refusal: string }>;
   readonly writers: Map<number, WriterState>;
-  readonly runs: QueuedRun[];
+  /** By id, in the order they were queued. */
+  readonly runs: Map<string, MemoryRun>;
   snapshot: Snapshot | undefined;
+}
+
+interface MemoryRun extends QueuedRun {
+  attempt: number;
+  ending: RunEnding | undefined;
 }
 
 export function memoryRelayDisk(): MemoryRelayDisk {
@@ -113,11 +121,28 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
         if (found.snapshot === undefined || found.snapshot.seq < seq) found.snapshot = copy;
       });
     },
-    queuedRuns: (room) =>
+    queueRun: (room, run) => {
+      const copy = newRun(run);
+      return later(() => {
+        const { runs } = roomOf(room);
+        if (!runs.has(copy.id)) runs.set(copy.id, copy);
+      });
+    },
+    beginAttempt: (room, run) =>
       later(() => {
-        const runs = disk.rooms.get(room)?.runs ?? [];
-        return runs.map((run) => ({ ...run })).sort((a, b) => a.queuedAt - b.queuedAt);
+        const found = roomOf(room).runs.get(run);
+        if (!found || found.ending) throw conflict();
+        found.attempt += 1;
+        return found.attempt;
       }),
+    run: (room, run) => later(() => toStored(room, disk.rooms.get(room)?.runs.get(run))),
+    openRuns: (room) =>
+      later(() =>
+        [...disk.rooms]
+          .filter(([name]) => room === undefined || name === room)
+          .flatMap(([name, { runs }]) => [...runs.values()].flatMap((run) => (run.ending ? [] : (toStored(name, run) ?? []))))
+          .sort((a, b) => a.queuedAt - b.queuedAt),
+      ),
     close: () => {
       closing ??= last.then(() => undefined);
       return closing;
@@ -138,8 +163,9 @@ function lastCounter(marks: Iterable<string>, replica: number): number {
 function judgeWriters(room: MemoryRoom, group: readonly Acceptance[]): ReadonlyMap<number, WriterState> {
   const writers = new Map<number, WriterState>();
   const marks = new Set<string>();
-  const runs = new Set(room.runs.map(({ id }) => id));
-  group.forEach(({ entry, mark, writer: { writer, owner, number }, runs: queued }, index) => {
+  const runs = new Set(room.runs.keys());
+  const ended = new Set<string>();
+  group.forEach(({ entry, mark, writer: { writer, owner, number }, runs: queued, attempt }, index) => {
     const state = writers.get(writer) ?? room.writers.get(writer) ?? { writer, owner, last: 0, fenced: false };
     if (state.fenced || state.owner !== owner || state.last + 1 !== number) throw conflict();
     writers.set(writer, { ...state, last: number });
@@ -150,34 +176,49 @@ function judgeWriters(room: MemoryRoom, group: readonly Acceptance[]): ReadonlyM
       if (runs.has(id)) throw conflict();
       runs.add(id);
     }
+    if (!attempt) return;
+    const run = room.runs.get(attempt.run);
+    if (!run || run.ending || ended.has(attempt.run) || run.attempt !== attempt.attempt) throw conflict();
+    if (attempt.ending) ended.add(attempt.run);
   });
   return writers;
 }
 
 function keep(room: MemoryRoom, group: readonly Acceptance[], writers: ReadonlyMap<number, WriterState>): void {
-  for (const { entry, mark, runs } of group) {
+  for (const { entry, mark, runs, attempt } of group) {
     room.log.push(entry.bytes);
     room.marks.set(markName(mark), { seq: entry.seq });
-    room.runs.push(...runs);
+    for (const run of runs) room.runs.set(run.id, newRun(run));
+    const run = attempt && room.runs.get(attempt.run);
+    if (run) run.ending = attempt.ending;
   }
   for (const [writer, state] of writers) room.writers.set(writer, state);
 }
 
 function emptyRoom(birth: RoomBirth): MemoryRoom {
-  return { birth, log: [], marks: new Map(), writers: new Map(), runs: [], snapshot: undefined };
+  return { birth, log: [], marks: new Map(), writers: new Map(), runs: new Map(), snapshot: undefined };
 }
 
 function storedRoom({ birth, log, snapshot }: MemoryRoom): StoredRoom {
   return { ...birth, head: log.length, snapshot: snapshot && { seq: snapshot.seq, bytes: new Uint8Array(snapshot.bytes) } };
 }
 
-function copyOfAcceptance({ entry, mark, writer, runs }: Acceptance): Acceptance {
+function copyOfAcceptance({ entry, mark, writer, runs, attempt }: Acceptance): Acceptance {
   return {
     entry: { seq: entry.seq, bytes: new Uint8Array(entry.bytes) },
     mark: { ...mark },
     writer: { ...writer },
     runs: runs.map((run) => ({ ...run })),
+    ...(attempt && { attempt: structuredClone(attempt) }),
   };
+}
+
+function newRun({ id, name, input, userId, queuedAt }: QueuedRun): MemoryRun {
+  return { id, name, input, userId, queuedAt, attempt: 0, ending: undefined };
+}
+
+function toStored(room: string, run: MemoryRun | undefined): StoredRun | undefined {
+  return run && { ...structuredClone(run), room, status: run.ending?.status ?? (run.attempt > 0 ? 'running' : 'queued') };
 }
 
 function copyOfKnown(state: WriterState | undefined): WriterState | undefined {

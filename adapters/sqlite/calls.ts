@@ -1,5 +1,5 @@
 import { CotableError } from '../../src/errors.ts';
-import type { LogEntry, Outcome, Refusal } from '../../src/ports/relay-storage.ts';
+import type { LogEntry, Outcome, QueuedRun, Refusal, RunEnding, StoredRun } from '../../src/ports/relay-storage.ts';
 import { fromText, toText } from './database.ts';
 import type { Connection } from './driver.ts';
 import type { Arguments, Method, Result } from './messages.ts';
@@ -19,6 +19,9 @@ interface WriterRow {
   readonly fenced: number;
 }
 interface RunRow {
+  readonly room: string;
+  readonly attempt: number;
+  readonly ending: string | null;
   readonly id: string;
   readonly name: string;
   readonly input: string;
@@ -40,6 +43,11 @@ export function createCalls(connection: Connection): Calls {
     return found;
   }
 
+  /** 0 when a run of that id is there. */
+  function addRun(room: number, run: QueuedRun): number {
+    return sql.addRun.run(room, toText(run.id), toText(run.name), toText(run.input), toText(run.userId), run.queuedAt);
+  }
+
   return {
     openRoom(room, birth) {
       sql.addRoom.run(toText(room), birth.lineage, birth.epoch);
@@ -52,7 +60,7 @@ export function createCalls(connection: Connection): Calls {
       if (epoch !== position.epoch || head !== position.after) throw conflict();
       const touched = new Map<number, { readonly owner: string; last: number }>();
       let seq = position.after;
-      for (const { entry, mark, writer, runs } of group) {
+      for (const { entry, mark, writer, runs, attempt } of group) {
         if (entry.seq !== ++seq) throw conflict();
         let state = touched.get(writer.writer);
         if (state === undefined) {
@@ -65,9 +73,10 @@ export function createCalls(connection: Connection): Calls {
         state.last = writer.number;
         if (sql.addMark.run(id, mark.replica, mark.counter, seq, null) === 0) throw conflict();
         sql.addEntry.run(id, seq, entry.bytes);
-        for (const run of runs) {
-          const added = sql.addRun.run(id, toText(run.id), toText(run.name), toText(run.input), toText(run.userId), run.queuedAt);
-          if (added === 0) throw conflict();
+        for (const run of runs) if (addRun(id, run) === 0) throw conflict();
+        if (attempt) {
+          const ending = attempt.ending ? JSON.stringify(attempt.ending) : null;
+          if (sql.attemptWrites.run(ending, id, toText(attempt.run), attempt.attempt) === 0) throw conflict();
         }
       }
       for (const [writer, { owner, last }] of touched) sql.putWriter.run(id, writer, toText(owner), last);
@@ -116,13 +125,44 @@ export function createCalls(connection: Connection): Calls {
       sql.putSnapshot.run(roomOf(room).id, snapshot.seq, snapshot.bytes);
     },
 
-    queuedRuns(room) {
-      const found = findRoom(room);
-      if (found === undefined) return [];
-      return sql.runs.all(found.id).map(({ id, name, input, userId, queuedAt }) => {
-        return { id: fromText(id), name: fromText(name), input: fromText(input), userId: fromText(userId), queuedAt };
-      });
+    queueRun(room, run) {
+      addRun(roomOf(room).id, run);
     },
+
+    beginAttempt(room, run) {
+      const { id } = roomOf(room);
+      if (sql.beginAttempt.run(id, toText(run)) === 0) throw conflict();
+      return sql.run.all(id, toText(run))[0]?.attempt ?? 0;
+    },
+
+    run(room, run) {
+      const found = findRoom(room);
+      const row = found && sql.run.all(found.id, toText(run))[0];
+      return row && toRun(row);
+    },
+
+    openRuns(room) {
+      const rows = sql.openRuns.all();
+      return rows.map(toRun).filter((run) => room === undefined || run.room === room);
+    },
+  };
+}
+
+const RUNS = `SELECT rooms.name AS room, runs.id, runs.name, runs.input, runs.userId, runs.queuedAt, runs.attempt, runs.ending
+  FROM runs JOIN rooms ON rooms.id = runs.room`;
+
+function toRun({ room, id, name, input, userId, queuedAt, attempt, ending: text }: RunRow): StoredRun {
+  const ending = text === null ? undefined : (JSON.parse(text) as RunEnding);
+  return {
+    room: fromText(room),
+    id: fromText(id),
+    name: fromText(name),
+    input: fromText(input),
+    userId: fromText(userId),
+    queuedAt,
+    attempt,
+    ending,
+    status: ending?.status ?? (attempt > 0 ? 'running' : 'queued'),
   };
 }
 
@@ -151,9 +191,13 @@ function prepareAll(connection: Connection) {
        ON CONFLICT (room, writer) DO UPDATE SET fenced = 1 WHERE owner = excluded.owner`,
     ),
     addRun: connection.prepare(
-      'INSERT INTO runs (room, id, name, input, userId, queuedAt) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (room, id) DO NOTHING',
+      'INSERT INTO runs (room, id, name, input, userId, queuedAt, attempt) VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (room, id) DO NOTHING',
     ),
-    runs: connection.prepare<RunRow>('SELECT id, name, input, userId, queuedAt FROM runs WHERE room = ? ORDER BY queuedAt, position'),
+    run: connection.prepare<RunRow>(`${RUNS} WHERE runs.room = ? AND runs.id = ?`),
+    openRuns: connection.prepare<RunRow>(`${RUNS} WHERE runs.ending IS NULL ORDER BY runs.queuedAt, runs.position`),
+    beginAttempt: connection.prepare('UPDATE runs SET attempt = attempt + 1 WHERE room = ? AND id = ? AND ending IS NULL'),
+    // Fences: only the present attempt of a run that has not ended may write.
+    attemptWrites: connection.prepare('UPDATE runs SET ending = ? WHERE room = ? AND id = ? AND attempt = ? AND ending IS NULL'),
     findSnapshot: connection.prepare<LogEntry>('SELECT seq, bytes FROM snapshots WHERE room = ?'),
     putSnapshot: connection.prepare(
       `INSERT INTO snapshots (room, seq, bytes) VALUES (?, ?, ?)

@@ -29,10 +29,10 @@ const TABLES = `
   ) WITHOUT ROWID;
   CREATE TABLE runs (
     position INTEGER PRIMARY KEY, room INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, input TEXT NOT NULL,
-    userId TEXT NOT NULL, queuedAt INTEGER NOT NULL,
+    userId TEXT NOT NULL, queuedAt INTEGER NOT NULL, attempt INTEGER NOT NULL, ending TEXT,
     UNIQUE (room, id)
   );
-  CREATE INDEX runsByAge ON runs (room, queuedAt, position);
+  CREATE INDEX openRuns ON runs (queuedAt, position) WHERE ending IS NULL;
   CREATE TABLE snapshots (room INTEGER PRIMARY KEY, seq INTEGER NOT NULL, bytes BLOB NOT NULL);
 `;
 

@@ -14,7 +14,10 @@ const WRITES: Readonly<Record<Method, boolean>> = {
   writers: false,
   fence: true,
   saveSnapshot: true,
-  queuedRuns: false,
+  queueRun: true,
+  beginAttempt: true,
+  run: false,
+  openRuns: false,
 };
 
 /**

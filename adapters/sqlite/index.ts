@@ -79,7 +79,10 @@ export function sqlite(file: string, options: SqliteOptions = {}): RelayStorage 
     writers: (room, writers) => call('writers', [room, writers]),
     fence: (room, owner, writers) => call('fence', [room, owner, writers]),
     saveSnapshot: (room, snapshot) => call('saveSnapshot', [room, compact(snapshot)]),
-    queuedRuns: (room) => call('queuedRuns', [room]),
+    queueRun: (room, run) => call('queueRun', [room, run]),
+    beginAttempt: (room, run) => call('beginAttempt', [room, run]),
+    run: (room, run) => call('run', [room, run]),
+    openRuns: (room) => call('openRuns', [room]),
     close: () => (closing ??= close()),
   };
 

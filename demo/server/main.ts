@@ -27,7 +27,7 @@ async function start(options: Options): Promise<void> {
 
   const storage = sqlite(file);
   // Opens the file now: one that cannot be opened is better told here than to the first visitor.
-  await storage.queuedRuns(ROOM);
+  await storage.openRuns(ROOM);
   const relay = createRelay({ backend, storage, logger });
   const pages = createPages(fileURLToPath(new URL('../page', import.meta.url)), relay.fetch);
   const server = createServer(getRequestListener(pages.fetch));

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../util/json.ts';
+import { isWellFormed } from '../util/text.ts';
 
 /**
  * How a table lies in its Y.Map (one document per room and table):
@@ -46,7 +47,7 @@ export function splitCellKey(key: string): { readonly row: string; readonly fiel
 export function rowKeyProblem(key: unknown): string | undefined {
   if (typeof key !== 'string') return `it is a ${typeof key}`;
   if (key.length < 1 || key.length > MAX_KEY_LENGTH) return `it has ${key.length} characters`;
-  if (/\p{Surrogate}/u.test(key)) return 'it holds half of a surrogate pair';
+  if (!isWellFormed(key)) return 'it holds half of a surrogate pair';
   return key.includes(SEPARATOR) ? 'it holds U+001F' : undefined;
 }
 

@@ -10,6 +10,8 @@ import { createTableOverlay, type RowSource, type TableOverlay } from './overlay
 
 /** A mutator as the engine sees it: which schema it belongs to was checked where it was given. */
 export type MutatorFunction = (ctx: MutatorContext<AnySchema>, input: never) => void | Promise<void>;
+/** What runs on an overlay: a mutator with its input, or code of the same kind that has no name in the schema. */
+export type MutatorBody = (ctx: MutatorContext<AnySchema>) => void | Promise<void>;
 export interface MutatorFunctions {
   readonly [name: string]: MutatorFunction;
 }
@@ -70,12 +72,18 @@ const MAX_RUNS = 10;
  * Runs a mutator and hands what it did to `commit`, in one step with the check that all it read still stands. When it
  * does not, because the mutator awaited and others wrote, the mutator runs again: `mutation.contested` after ten times.
  */
-export function runAndCommit<T>(host: MutatorHost, call: Call, commit: (result: MutatorResult) => T, run = 1): T | Promise<T> {
-  const { result, running } = start(host, call);
+export function runAndCommit<T>(
+  host: MutatorHost,
+  call: Call,
+  commit: (result: MutatorResult) => T,
+  body: MutatorBody = mutatorOf(host, call),
+  run = 1,
+): T | Promise<T> {
+  const { result, running } = start(host, call, body);
   if (!running) return commit(result);
   const again = (): T | Promise<T> => {
     if (run >= MAX_RUNS) throw new CotableError('mutation.contested', { name: call.name });
-    return runAndCommit(host, call, commit, run + 1);
+    return runAndCommit(host, call, commit, body, run + 1);
   };
   return running.then(
     () => (result.isStale() ? again() : commit(result)),
@@ -92,15 +100,16 @@ export function runAndCommit<T>(host: MutatorHost, call: Call, commit: (result: 
  * mutator threw: Cotable's own and those of `reject()` as they are, others as the cause of `mutation.failed`.
  */
 export function runMutator(host: MutatorHost, call: Call): MutatorResult | Promise<MutatorResult> {
-  const { result, running } = start(host, call);
+  const { result, running } = start(host, call, mutatorOf(host, call));
   return running ? running.then(() => result) : result;
 }
 
 /** `running` is there when the mutator has not ended within the call. */
-function start(host: MutatorHost, call: Call): { readonly result: MutatorResult; readonly running: Promise<void> | undefined } {
-  const mutator = Object.hasOwn(host.mutators, call.name) ? host.mutators[call.name] : undefined;
-  if (!mutator) throw new CotableError('mutation.unknown', { name: call.name });
-  const input = validateInput(host, call.name, call.input);
+function start(
+  host: MutatorHost,
+  call: Call,
+  body: MutatorBody,
+): { readonly result: MutatorResult; readonly running: Promise<void> | undefined } {
   const overlays = new Map<string, TableOverlay>();
   const intents: Intent[] = [];
   let over = false;
@@ -156,14 +165,21 @@ function start(host: MutatorHost, call: Call): { readonly result: MutatorResult;
 
   let running: void | Promise<void>;
   try {
-    // `never` is what makes functions of every schema fit; the validator has just made the value what this one takes.
-    running = mutator(ctx, input as never);
+    running = body(ctx);
   } catch (error) {
     return fail(error);
   }
   if (isThenable(running)) return { result, running: running.then(done, fail) };
   done();
   return { result, running: undefined };
+}
+
+function mutatorOf(host: MutatorHost, call: Call): MutatorBody {
+  const mutator = Object.hasOwn(host.mutators, call.name) ? host.mutators[call.name] : undefined;
+  if (!mutator) throw new CotableError('mutation.unknown', { name: call.name });
+  const input = validateInput(host, call.name, call.input);
+  // `never` is what makes functions of every schema fit; the validator has just made the value what this one takes.
+  return (ctx) => mutator(ctx, input as never);
 }
 
 function validateInput(host: MutatorHost, name: string, input: unknown): unknown {

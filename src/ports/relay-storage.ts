@@ -47,12 +47,27 @@ export interface QueuedRun {
   readonly queuedAt: number;
 }
 
+/** How a run ended. `output` is JSON text. */
+export type RunEnding = { readonly status: 'succeeded'; readonly output: string } | { readonly status: 'failed'; readonly error: Refusal };
+
+/** A run as it stands on disk. */
+export interface StoredRun extends QueuedRun {
+  readonly room: string;
+  /** `queued` before its first attempt, `running` from then on until it has ended. */
+  readonly status: 'queued' | 'running' | RunEnding['status'];
+  /** How often it was begun. */
+  readonly attempt: number;
+  readonly ending: RunEnding | undefined;
+}
+
 /** All that accepting one mutation leaves behind. */
 export interface Acceptance {
   readonly entry: LogEntry;
   readonly mark: MutationKey;
   readonly writer: { readonly writer: number; readonly owner: string; readonly number: number };
   readonly runs: readonly QueuedRun[];
+  /** The attempt of a run that made this mutation; with `ending` the run has ended. */
+  readonly attempt?: { readonly run: string; readonly attempt: number; readonly ending: RunEnding | undefined };
 }
 
 /** The folded log up to and with `seq`; `bytes` are opaque here. */
@@ -81,8 +96,8 @@ export interface RelayStorage {
   /**
    * The one transaction of acceptance: all entries, marks, writers and runs of the group, or nothing. Entries are
    * numbered on from `after`. Rejects with `storage.conflict` when the room's head is not `after` or its epoch differs,
-   * when an entry's mutation is marked already, or when a writer is fenced, is another owner's or its number is not
-   * the next.
+   * when an entry's mutation is marked already, when a writer is fenced, is another owner's or its number is not
+   * the next, or when an attempt is not the present one of a run that has not ended.
    */
   accept(room: string, position: { readonly epoch: number; readonly after: number }, group: readonly Acceptance[]): Promise<void>;
   /** Entries with `seq` above `after`, ascending, at most `limit` of them. */
@@ -99,8 +114,14 @@ export interface RelayStorage {
   fence(room: string, owner: string, writers: readonly number[]): Promise<void>;
   /** Keeps a snapshot in place of an older one; one that is not newer is ignored. */
   saveSnapshot(room: string, snapshot: Snapshot): Promise<void>;
-  /** Runs that wait, oldest first. */
-  queuedRuns(room: string): Promise<readonly QueuedRun[]>;
+  /** Queues a run that no mutation asked for. One whose id is there already stays as it is. */
+  queueRun(room: string, run: QueuedRun): Promise<void>;
+  /** Begins the next attempt of a run; its number, from 1. Rejects with `storage.conflict` when the run has ended or is not there. */
+  beginAttempt(room: string, run: string): Promise<number>;
+  /** A run as it stands; `undefined`: not there. */
+  run(room: string, run: string): Promise<StoredRun | undefined>;
+  /** Runs that have not ended, of one room or of all, oldest first. */
+  openRuns(room?: string): Promise<readonly StoredRun[]>;
   /** Ends after the calls that were begun. Later calls reject with `storage.closed`. */
   close(): Promise<void>;
 }

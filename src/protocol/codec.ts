@@ -1,14 +1,31 @@
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { CotableError } from '../errors.ts';
-import type { MutationKey, Outcome, RoomBirth } from '../ports/relay-storage.ts';
-import { PROTOCOL_VERSION, type Frame, type MutationOutcome, type TableUpdate } from './frames.ts';
+import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
+import { PROTOCOL_VERSION, type CellBinding, type Frame, type MutationOutcome, type TableUpdate } from './frames.ts';
 
 type Writer = encoding.Encoder;
 type Reader = decoding.Decoder;
 
 /** The byte that stands for each type. Never given to another one. */
-const TYPES = { hello: 1, mutate: 2, ping: 3, welcome: 16, snapshot: 17, entries: 18, outcome: 19, pong: 20, failed: 21 } as const;
+const TYPES = {
+  hello: 1,
+  mutate: 2,
+  ping: 3,
+  call: 4,
+  resume: 5,
+  welcome: 16,
+  snapshot: 17,
+  entries: 18,
+  outcome: 19,
+  pong: 20,
+  failed: 21,
+  run: 22,
+  stream: 23,
+  delta: 24,
+  streamEnd: 25,
+  streams: 26,
+} as const;
 
 /** Bounds the lists of one frame: a length is checked before anything is made for it. */
 const MAX_ITEMS = 100_000;
@@ -84,6 +101,35 @@ function writeBody(out: Writer, frame: Frame): void {
       encoding.writeVarString(out, frame.code);
       encoding.writeVarString(out, JSON.stringify(frame.params));
       return;
+    case 'call':
+      for (const text of [frame.run, frame.name, frame.input]) encoding.writeVarString(out, text);
+      return;
+    case 'resume':
+      encoding.writeVarString(out, frame.run);
+      return;
+    case 'run':
+      encoding.writeVarString(out, frame.run);
+      encoding.writeVarUint(out, frame.seq);
+      encoding.writeVarString(out, frame.ending ? JSON.stringify(frame.ending) : '');
+      return;
+    case 'stream':
+      encoding.writeVarString(out, frame.run);
+      encoding.writeVarUint(out, frame.attempt);
+      writeList(out, frame.cell ? [frame.cell.table, frame.cell.key, frame.cell.field] : [], encoding.writeVarString);
+      encoding.writeVarString(out, frame.text);
+      return;
+    case 'delta':
+      encoding.writeVarString(out, frame.run);
+      encoding.writeVarUint(out, frame.offset);
+      encoding.writeVarString(out, frame.text);
+      return;
+    case 'streams':
+      writeList(out, frame.runs, encoding.writeVarString);
+      return;
+    case 'streamEnd':
+      encoding.writeVarString(out, frame.run);
+      encoding.writeVarUint(out, frame.seq);
+      return;
     case 'ping':
     case 'pong':
   }
@@ -146,6 +192,36 @@ function readBody(input: Reader, type: number): Frame {
       return { type: 'outcome', ...readBirth(input), ...readOutcome(input) };
     case TYPES.failed:
       return { type: 'failed', code: decoding.readVarString(input), params: readParams(input) };
+    case TYPES.call:
+      return {
+        type: 'call',
+        run: decoding.readVarString(input),
+        name: decoding.readVarString(input),
+        input: decoding.readVarString(input),
+      };
+    case TYPES.resume:
+      return { type: 'resume', run: decoding.readVarString(input) };
+    case TYPES.run:
+      return { type: 'run', run: decoding.readVarString(input), seq: decoding.readVarUint(input), ending: readEnding(input) };
+    case TYPES.stream:
+      return {
+        type: 'stream',
+        run: decoding.readVarString(input),
+        attempt: decoding.readVarUint(input),
+        cell: readCell(input),
+        text: decoding.readVarString(input),
+      };
+    case TYPES.delta:
+      return {
+        type: 'delta',
+        run: decoding.readVarString(input),
+        offset: decoding.readVarUint(input),
+        text: decoding.readVarString(input),
+      };
+    case TYPES.streams:
+      return { type: 'streams', runs: readList(input, decoding.readVarString) };
+    case TYPES.streamEnd:
+      return { type: 'streamEnd', run: decoding.readVarString(input), seq: decoding.readVarUint(input) };
     case TYPES.ping:
       return { type: 'ping' };
     case TYPES.pong:
@@ -215,6 +291,16 @@ function readList<T>(input: Reader, read: (input: Reader) => T): T[] {
 /** A copy of its own: a view would keep the whole message alive. */
 function readBytes(input: Reader): Uint8Array {
   return decoding.readVarUint8Array(input).slice();
+}
+
+function readEnding(input: Reader): RunEnding | undefined {
+  const text = decoding.readVarString(input);
+  return text === '' ? undefined : (JSON.parse(text) as RunEnding);
+}
+
+function readCell(input: Reader): CellBinding | undefined {
+  const [table, key, field] = readList(input, decoding.readVarString);
+  return table === undefined || key === undefined || field === undefined ? undefined : { table, key, field };
 }
 
 function readParams(input: Reader): Readonly<Record<string, unknown>> {

@@ -9,11 +9,17 @@
  *              <------------------------------  entries   up to welcome.head, then as they are committed
  *       mutate ------------------------------>
  *              <------------------------------  entries   (the own one without its bytes) or outcome
+ *       call   ------------------------------>            a run, asked for directly; again to hear of it
+ *              <------------------------------  run       how it stands
+ *              <------------------------------  stream    a stream that is open, with what was said so far
+ *              <------------------------------  delta     what it says further
+ *       resume ------------------------------>            something of it is missing
+ *              <------------------------------  streamEnd it ended with an entry, which comes next
  *       ping   ------------------------------>
  *              <------------------------------  pong
  *              <------------------------------  failed    and the link is closed
  */
-import type { MutationKey, Outcome, RoomBirth } from '../ports/relay-storage.ts';
+import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
 
 /** Raised when a frame changes shape. Both sides refuse any other. */
 export const PROTOCOL_VERSION = 1;
@@ -70,6 +76,21 @@ export interface MutateFrame extends RoomBirth {
   readonly updates: readonly TableUpdate[];
 }
 
+/** Asks for a run, or, when one of that id is there, how it stands. Sent after all mutations made before it. */
+export interface CallFrame {
+  readonly type: 'call';
+  readonly run: string;
+  readonly name: string;
+  /** JSON text. */
+  readonly input: string;
+}
+
+/** Asks for a stream as it stands. */
+export interface ResumeFrame {
+  readonly type: 'resume';
+  readonly run: string;
+}
+
 export interface PingFrame {
   readonly type: 'ping';
 }
@@ -113,6 +134,51 @@ export interface OutcomeFrame extends RoomBirth, MutationOutcome {
   readonly type: 'outcome';
 }
 
+/** How a run stands. Once it has ended, `seq` is the entry of the mutation that settled it. */
+export interface RunFrame {
+  readonly type: 'run';
+  readonly run: string;
+  readonly ending: RunEnding | undefined;
+  readonly seq: number;
+}
+
+/** The cell of a table that shows a stream while it is open. */
+export interface CellBinding {
+  readonly table: string;
+  readonly key: string;
+  readonly field: string;
+}
+
+/** A stream that is open, whole, in the place of what was known of it. */
+export interface StreamFrame {
+  readonly type: 'stream';
+  readonly run: string;
+  readonly attempt: number;
+  readonly cell: CellBinding | undefined;
+  readonly text: string;
+}
+
+/** All streams that are open, by run: others that are known are over. Each follows as a `stream`. */
+export interface StreamsFrame {
+  readonly type: 'streams';
+  readonly runs: readonly string[];
+}
+
+/** `offset` counts UTF-16 code units from the beginning of the stream. */
+export interface DeltaFrame {
+  readonly type: 'delta';
+  readonly run: string;
+  readonly offset: number;
+  readonly text: string;
+}
+
+/** The stream is over. What it said is, or is not, in the rows from the entry `seq` on. */
+export interface StreamEndFrame {
+  readonly type: 'streamEnd';
+  readonly run: string;
+  readonly seq: number;
+}
+
 export interface PongFrame {
   readonly type: 'pong';
 }
@@ -124,6 +190,17 @@ export interface FailedFrame {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-export type StoreFrame = HelloFrame | MutateFrame | PingFrame;
-export type RelayFrame = WelcomeFrame | SnapshotFrame | EntriesFrame | OutcomeFrame | PongFrame | FailedFrame;
+export type StoreFrame = HelloFrame | MutateFrame | CallFrame | ResumeFrame | PingFrame;
+export type RelayFrame =
+  | WelcomeFrame
+  | SnapshotFrame
+  | EntriesFrame
+  | OutcomeFrame
+  | RunFrame
+  | StreamsFrame
+  | StreamFrame
+  | DeltaFrame
+  | StreamEndFrame
+  | PongFrame
+  | FailedFrame;
 export type Frame = StoreFrame | RelayFrame;

@@ -1,3 +1,5 @@
+import { isWellFormed } from '../util/text.ts';
+
 /** Both sides keep these: what a store would send, a relay takes. */
 
 /** A frame, and so a mutation, has at most this many bytes. */
@@ -6,5 +8,10 @@ export const MAX_FRAME_BYTES = 256 * 1024;
 /** How far ahead of the relay's clock a mutation may be. */
 export const CLOCK_MARGIN_MS = 60_000;
 
-/** Room names have at most this many characters. */
-export const MAX_ROOM_NAME = 256;
+const MAX_ROOM_NAME = 256;
+
+/** What keeps text from being a room's name, if anything. */
+export function roomNameProblem(name: string): string | undefined {
+  if (name.length < 1 || name.length > MAX_ROOM_NAME) return `it has ${name.length} characters`;
+  return isWellFormed(name) ? undefined : 'it holds half of a surrogate pair';
+}

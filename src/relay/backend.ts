@@ -1,6 +1,10 @@
-import type { TableReader, Mutators } from '../schema/mutators.ts';
-import type { ActionName, AnySchema, InOf, MutatorName, OutOf, RowOf, TableName } from '../schema/schema.ts';
-import type { Validator } from '../schema/validator.ts';
+import type { CotableError } from '../errors.ts';
+import type { Platform, PlatformCaller } from './platform.ts';
+import type { MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
+import type { ActionName, AnySchema, InOf, MutatorName, OutOf, PieceOf, ResultInOf, ResultOf, RowOf, TableName } from '../schema/schema.ts';
+
+/** A backend that has no platform: nothing can be called. */
+export type NoPlatform = Readonly<Record<never, never>>;
 
 /** Reading a table in an action: promises, because the room may have to be loaded. */
 export type ActionTableReader<Row> = {
@@ -9,37 +13,83 @@ export type ActionTableReader<Row> = {
     : never;
 };
 
-/** What an action works with. */
-export interface ActionContext<S extends AnySchema> {
+/** What an action works with. `Piece`: what its stream carries; `never` without one. */
+export interface ActionContext<S extends AnySchema, Piece = never, P extends Platform = NoPlatform> {
   readonly runId: string;
-  /** 1 for the first try. */
+  /** 1 for the first try. A run that a crash cut off is tried again. */
   readonly attempt: number;
+  /** Who asked. */
   readonly userId: string;
   readonly room: string;
-  /** Aborted when the run is canceled or its attempt is over. */
+  /** Aborted when this attempt is over: the relay shuts down. */
   readonly signal: AbortSignal;
-  /** Makes a real mutation. Resolves when the relay keeps it. */
+  /** Makes a real mutation, as the user who asked. Resolves when the relay keeps it. Rejects with `run.fenced` in an attempt that is over. */
   mutate<N extends MutatorName<S>>(name: N, input: InOf<S['mutators'][N]>): Promise<{ readonly id: string }>;
   table<N extends TableName<S>>(name: N): ActionTableReader<RowOf<S, N>>;
+  /** Queues a run of another action; its id. */
   enqueueAction<N extends ActionName<S>>(name: N, input: InOf<S['actions'][N]>): Promise<string>;
+  /** What the backend lets actions call outside. */
+  readonly platform: PlatformCaller<P>;
+  /** Says something further to everyone in the room. Pieces of one turn leave together. */
+  broadcastStream(piece: Piece): void;
 }
 
-/** What an action's function returns: the input of its output validator. */
-export type ActionResult<D> = D extends { readonly output: Validator<infer ResultIn, unknown> } ? ResultIn : never;
+/** The cell that shows an action's text stream while it is open. */
+export type CellOf<S extends AnySchema> = {
+  readonly [T in TableName<S>]: { readonly table: T; readonly key: string; readonly field: keyof RowOf<S, T> & string };
+}[TableName<S>];
 
-/** The functions of a schema's actions: all of them, and none besides. */
-export type Actions<S extends AnySchema> = {
-  readonly [N in ActionName<S>]: (ctx: ActionContext<S>, input: OutOf<S['actions'][N]>) => Promise<ActionResult<S['actions'][N]>>;
+/** How a run ended, for `onSettled`. `text`: all that its stream said. */
+export type SettledRun<In, Output> = { readonly id: string; readonly input: In; readonly text: string } & (
+  | { readonly status: 'succeeded'; readonly output: Output; readonly error: undefined }
+  | { readonly status: 'failed'; readonly output: undefined; readonly error: CotableError }
+);
+
+/** The function of an action. */
+export type ActionFunction<S extends AnySchema, N extends ActionName<S>, P extends Platform = NoPlatform> = (
+  ctx: ActionContext<S, PieceOf<S['actions'][N]>, P>,
+  input: OutOf<S['actions'][N]>,
+) => Promise<ResultInOf<S['actions'][N]>>;
+
+/** An action's function with what surrounds it. */
+export interface ActionPolicy<S extends AnySchema, N extends ActionName<S>, P extends Platform = NoPlatform> {
+  readonly run: ActionFunction<S, N, P>;
+  /** Binds its text stream to a cell: while it is open, rows and queries show it there; nothing of it is in the document. */
+  readonly cell?: (input: OutOf<S['actions'][N]>) => CellOf<S>;
+  /**
+   * Mutator code in the transaction that ends the run: called for every ending, and the one place to write the final
+   * state of a row. When it throws, the run ends as failed with what it threw, and nothing is written.
+   */
+  readonly onSettled?: (ctx: MutatorContext<S>, run: SettledRun<OutOf<S['actions'][N]>, ResultOf<S['actions'][N]>>) => void | Promise<void>;
+}
+
+/** The actions of a schema: all of them, and none besides; each a function, or a policy with `run`. */
+export type Actions<S extends AnySchema, P extends Platform = NoPlatform> = {
+  readonly [N in ActionName<S>]: ActionFunction<S, N, P> | ActionPolicy<S, N, P>;
 };
 
-/** Everything a relay runs for a schema. A plain object of this shape works too. */
-export interface BackendConfig<S extends AnySchema> {
-  readonly schema: S;
-  readonly mutators: Mutators<NoInfer<S>>;
-  readonly actions?: Actions<NoInfer<S>>;
+/** An action as the engine sees it: which schema it belongs to was checked where it was given. */
+export interface AnyActionPolicy {
+  readonly run: (ctx: ActionContext<AnySchema, string, Platform>, input: never) => Promise<unknown>;
+  readonly cell?: (input: never) => { readonly table: string; readonly key: string; readonly field: string };
+  readonly onSettled?: (ctx: MutatorContext<AnySchema>, run: never) => void | Promise<void>;
 }
 
-/** Ties schema, mutators and actions together for inference: what does not fit does not compile. Returns its argument. */
-export function defineBackendConfig<S extends AnySchema>(config: BackendConfig<S>): BackendConfig<S> {
+/** Everything a relay runs for a schema. A plain object of this shape works too. */
+export interface BackendConfig<S extends AnySchema, P extends Platform = NoPlatform> {
+  readonly schema: S;
+  readonly mutators: Mutators<NoInfer<S>>;
+  readonly actions?: Actions<NoInfer<S>, NoInfer<P>>;
+  /** What actions may call outside; see `definePlatform`. */
+  readonly platform?: P;
+}
+
+/**
+ * Ties schema, mutators, actions and platform together for inference: what does not fit does not compile. Returns its
+ * argument. With `platform`, give both types, `defineBackendConfig<typeof schema, typeof platform>`, or none.
+ */
+export function defineBackendConfig<S extends AnySchema, P extends Platform = NoPlatform>(
+  config: BackendConfig<S, P>,
+): BackendConfig<S, P> {
   return config;
 }

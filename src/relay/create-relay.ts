@@ -8,12 +8,13 @@ import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
-import type { BackendConfig } from './backend.ts';
+import type { AnyActionPolicy, BackendConfig, NoPlatform } from './backend.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
 
-export interface RelayOptions<S extends AnySchema> {
-  readonly backend: BackendConfig<S>;
+export interface RelayOptions<S extends AnySchema, P extends Platform = NoPlatform> {
+  readonly backend: BackendConfig<S, P>;
   /** Where rooms are kept: `sqlite(file)`. The relay closes it. */
   readonly storage: RelayStorage;
   /** Pages that may open WebSockets, as `https://app.example`. Left out: any. */
@@ -47,7 +48,7 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
  * A relay: keeps rooms, tells members what was kept, runs mutators for the server. Throws `schema.invalid` when a
  * mutator is missing. It owns `storage` from here on; nothing listens before `listen` or `attach`.
  */
-export function createRelay<S extends AnySchema>(options: RelayOptions<S>): Relay<S> {
+export function createRelay<S extends AnySchema, P extends Platform = NoPlatform>(options: RelayOptions<S, P>): Relay<S> {
   const { schema } = options.backend;
   const mutators: MutatorFunctions = options.backend.mutators;
   checkMutators(schema, mutators);
@@ -55,6 +56,8 @@ export function createRelay<S extends AnySchema>(options: RelayOptions<S>): Rela
   const core = createRelayOf({
     schema,
     mutators,
+    actions: policiesOf(options.backend),
+    platform: options.backend.platform ?? {},
     storage: options.storage,
     clock,
     random: Math.random,
@@ -109,4 +112,15 @@ export function createRelay<S extends AnySchema>(options: RelayOptions<S>): Rela
       );
     },
   };
+}
+
+/** Every action as a policy. Their types were checked against the schema where the backend was given. */
+function policiesOf<S extends AnySchema, P extends Platform>({
+  actions = {} as never,
+}: BackendConfig<S, P>): Record<string, AnyActionPolicy> {
+  const policies: Record<string, AnyActionPolicy> = {};
+  for (const [name, action] of Object.entries<unknown>(actions)) {
+    policies[name] = (typeof action === 'function' ? { run: action } : action) as AnyActionPolicy;
+  }
+  return policies;
 }

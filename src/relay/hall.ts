@@ -1,12 +1,29 @@
-import { asCotableError, CotableError } from '../errors.ts';
+import { asCotableError, CotableError, isCotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { LogEntry, RelayStorage } from '../ports/relay-storage.ts';
+import { checkAction } from '../mutation/run.ts';
+import type { LogEntry, QueuedRun, RelayStorage, RunEnding } from '../ports/relay-storage.ts';
+import type { AnySchema } from '../schema/schema.ts';
 import { encodeFrame } from '../protocol/codec.ts';
-import type { HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
+import type { CallFrame, HelloFrame, MutateFrame, MutationOutcome, RelayFrame } from '../protocol/frames.ts';
+import { parseJson } from '../protocol/json.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { Accepted } from './commits.ts';
 import type { Member, Seat } from './member.ts';
 import { PAGE, type Author, type Room } from './room.ts';
+import type { RoomStreams } from './streams.ts';
+
+export interface HallParts {
+  readonly name: string;
+  readonly room: Room;
+  readonly streams: RoomStreams;
+  readonly schema: AnySchema;
+  readonly storage: RelayStorage;
+  readonly clock: Clock;
+  /** A run is queued. */
+  readonly queued: (run: QueuedRun) => void;
+  /** Nobody is left. */
+  readonly left: () => void;
+}
 
 /** What a newcomer lacks goes out in pieces of about this size, each after the one before has mostly left. */
 const PART_BYTES = 192 * 1024;
@@ -16,12 +33,19 @@ export interface Hall {
   readonly size: number;
   join(member: Member, hello: HelloFrame): Promise<Seat>;
   committed(group: readonly Accepted<Author>[]): void;
+  /** To everyone who is level. */
+  broadcast(frames: readonly RelayFrame[]): void;
+  /** A run has ended with the entry `seq`, which is kept. */
+  runEnded(run: string, ending: RunEnding, seq: number): void;
   /** Closes every link. */
   clear(error: CotableError): void;
 }
 
-export function createHall(room: Room, storage: RelayStorage, clock: Clock, name: string, left: () => void): Hall {
+export function createHall(parts: HallParts): Hall {
+  const { room, streams, schema, storage, clock, name } = parts;
   const { lineage, epoch } = room;
+  /** Who waits for the end of a run. */
+  const waiting = new Map<string, Set<Member>>();
   /** Everybody who said hello. */
   const present = new Set<Member>();
   /** Those who are level: they get each group as it is committed. */
@@ -40,8 +64,12 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
       leave(member);
       throw error;
     }
-    level.add(member);
-    return { mutate: (frame) => mutate(member, frame), leave: () => leave(member) };
+    return {
+      mutate: (frame) => mutate(member, frame),
+      call: (frame) => unless(member, call(member, frame)),
+      resume: ({ run }) => streams.open().forEach((frame) => 'run' in frame && frame.run === run && member.send(frame)),
+      leave: () => leave(member),
+    };
   }
 
   async function greet(member: Member, hello: HelloFrame): Promise<void> {
@@ -63,6 +91,8 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
       userId: member.userId,
       outcomes,
     });
+    // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
+    for (const frame of streams.ended(hello.seq)) member.send(frame);
     for (let at = 0; snapshot && (at === 0 || at < snapshot.bytes.length); at += PART_BYTES) {
       const bytes = snapshot.bytes.subarray(at, at + PART_BYTES);
       member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, isLast: at + PART_BYTES >= snapshot.bytes.length, bytes });
@@ -80,14 +110,48 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
       }
       seq = last.seq;
     }
+    level.add(member);
+    const open = streams.open();
+    member.send({ type: 'streams', runs: open.map((frame) => frame.run) });
+    for (const frame of open) member.send(frame);
   }
 
   function mutate(member: Member, frame: MutateFrame): void {
     if (frame.writer !== member.writer) throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is written by' });
-    if (room.submit(frame, member) === 'accepted') return;
-    answer(member, frame).catch((error: unknown) =>
+    if (room.submit(frame, member) !== 'accepted') unless(member, answer(member, frame));
+  }
+
+  /** Closes the link unless what it asked for works out. */
+  function unless(member: Member, asked: Promise<void>): void {
+    asked.catch((error: unknown) =>
       member.fail(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }))),
     );
+  }
+
+  /** Queues a run once; whoever asks again hears how it stands. */
+  async function call(member: Member, frame: CallFrame): Promise<void> {
+    let input: string;
+    try {
+      input = JSON.stringify(checkAction(schema, frame.name, parseJson(frame.input)));
+    } catch (error) {
+      // A page of another version: that one call has failed, and the link is fine.
+      if (!isCotableError(error)) throw error;
+      const ending: RunEnding = { status: 'failed', error: { code: error.code, params: error.params } };
+      return member.send({ type: 'run', run: frame.run, ending, seq: 0 });
+    }
+    // What the store wrote before it asked is kept before the run can begin.
+    await room.commits.settled();
+    const run: QueuedRun = { id: frame.run, name: frame.name, input, userId: member.userId, queuedAt: clock.now() };
+    await storage.queueRun(name, run);
+    const stored = await storage.run(name, run.id);
+    if (!stored || stored.userId !== member.userId)
+      throw new CotableError('protocol.gateRefused', { rule: 'a run belongs to who asked for it' });
+    if (!stored.ending) {
+      const members = waiting.get(run.id) ?? new Set();
+      waiting.set(run.id, members.add(member));
+      parts.queued(stored);
+    }
+    member.send({ type: 'run', run: run.id, ending: stored.ending, seq: stored.ending ? room.commits.head : 0 });
   }
 
   /** A mutation that was judged before gets the same answer. */
@@ -101,7 +165,8 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
   function leave(member: Member): void {
     present.delete(member);
     level.delete(member);
-    if (present.size === 0) left();
+    for (const [run, members] of waiting) if (members.delete(member) && members.size === 0) waiting.delete(run);
+    if (present.size === 0) parts.left();
   }
 
   return {
@@ -111,15 +176,27 @@ export function createHall(room: Room, storage: RelayStorage, clock: Clock, name
     join,
     committed(group) {
       const records = group.map(({ acceptance }) => acceptance.entry.bytes);
+      for (const { acceptance } of group) acceptance.runs.forEach(parts.queued);
+      // Ends of streams go before the entries they come with, so that a viewer swaps from stream to row in one step.
+      const due = streams.due(room.commits.head);
       const authors = new Set(group.map(({ author }) => author));
       // Acknowledge first: the authors' tabs wait for it. They have the bytes, so they get their own entries without.
       for (const member of level) {
         if (!authors.has(member)) continue;
         const own = group.map(({ author, ack, acceptance }) => (author === member ? ack() : acceptance.entry.bytes));
+        for (const frame of due) member.send(frame);
         member.send({ type: 'entries', lineage, epoch, records: own });
       }
-      const message = joinFrames([encodeFrame({ type: 'entries', lineage, epoch, records })]);
+      const message = joinFrames([...due.map(encodeFrame), encodeFrame({ type: 'entries', lineage, epoch, records })]);
       for (const member of level) if (!authors.has(member)) member.sendMessage(message);
+    },
+    broadcast(frames) {
+      const message = joinFrames(frames.map(encodeFrame));
+      for (const member of level) member.sendMessage(message);
+    },
+    runEnded(run, ending, seq) {
+      for (const member of waiting.get(run) ?? []) member.send({ type: 'run', run, ending, seq });
+      waiting.delete(run);
     },
     clear(error) {
       for (const member of [...present]) member.fail(error);

@@ -1,7 +1,19 @@
 export { createRelay } from './create-relay.ts';
 export type { Relay, RelayOptions } from './create-relay.ts';
 export { defineBackendConfig } from './backend.ts';
-export type { ActionContext, ActionResult, Actions, ActionTableReader, BackendConfig } from './backend.ts';
+export type {
+  ActionContext,
+  ActionFunction,
+  ActionPolicy,
+  Actions,
+  ActionTableReader,
+  BackendConfig,
+  CellOf,
+  NoPlatform,
+  SettledRun,
+} from './backend.ts';
+export { definePlatform } from './platform.ts';
+export type { Platform, PlatformCall, PlatformCaller } from './platform.ts';
 export type { Limits } from './limits.ts';
 export type { Logger } from '../ports/logger.ts';
 export type {
@@ -11,9 +23,11 @@ export type {
   Outcome,
   QueuedRun,
   Refusal,
+  RunEnding,
   RelayStorage,
   RoomBirth,
   Snapshot,
   StoredRoom,
+  StoredRun,
   WriterState,
 } from '../ports/relay-storage.ts';

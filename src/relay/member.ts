@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
-import type { HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
+import type { CallFrame, HelloFrame, MutateFrame, RelayFrame, ResumeFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
 import type { Limits } from './limits.ts';
 import type { Author } from './room.ts';
@@ -35,6 +35,8 @@ export interface MemberHost {
 /** A member's place in a room. */
 export interface Seat {
   mutate(frame: MutateFrame): void;
+  call(frame: CallFrame): void;
+  resume(frame: ResumeFrame): void;
   leave(): void;
 }
 
@@ -91,10 +93,10 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     if (isClosed || isFailing) return;
     isFailing = true;
     logger.warn({ code: error.code, params: error.params, ip: origin.ip, userId: member.userId, cause: error.cause }, 'link closed');
-    const { code, params } = forStrangers(error);
-    batch.frame(encodeFrame({ type: 'failed', code, params }));
+    const reason = forStrangers(error);
+    batch.frame(encodeFrame({ type: 'failed', code: reason.code, params: reason.params }));
     batch.flush();
-    link.close(error);
+    link.close(reason);
   }
 
   function read(bytes: Uint8Array): void {
@@ -110,6 +112,11 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       case 'mutate':
         if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a mutation before the welcome' });
         return seat.mutate(frame);
+      case 'call':
+        if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a call before the welcome' });
+        return seat.call(frame);
+      case 'resume':
+        return seat?.resume(frame);
       case 'ping':
         return member.send({ type: 'pong' });
       default:
@@ -145,9 +152,9 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
 }
 
 /** What the disk of a relay says names files and is for its operator: that is in the log. */
-function forStrangers(error: CotableError): { readonly code: string; readonly params: Readonly<Record<string, unknown>> } {
+function forStrangers(error: CotableError): CotableError {
   if (!error.code.startsWith('storage.')) return error;
-  return { code: 'storage.unavailable', params: { reason: 'the relay cannot read or keep data now' } };
+  return new CotableError<string>('storage.unavailable', { reason: 'the relay cannot read or keep data now' });
 }
 
 function toError(error: unknown): CotableError {

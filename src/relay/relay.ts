@@ -5,17 +5,24 @@ import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import type { HelloFrame } from '../protocol/frames.ts';
-import { MAX_ROOM_NAME } from '../protocol/limits.ts';
+import { roomNameProblem } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createHall, type Hall } from './hall.ts';
 import type { Limits } from './limits.ts';
 import { createMember, type Member, type Seat } from './member.ts';
 import { openRoom, SYSTEM, type Room } from './room.ts';
+import type { AnyActionPolicy } from './backend.ts';
+import type { Platform } from './platform.ts';
+import type { RunRoom } from './runs/run-room.ts';
+import { createRunner } from './runs/runner.ts';
+import { createRoomStreams } from './streams.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
 export interface RelayParts {
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
+  readonly actions: { readonly [name: string]: AnyActionPolicy };
+  readonly platform: Platform;
   readonly storage: RelayStorage;
   readonly clock: Clock;
   readonly random: Random;
@@ -43,8 +50,7 @@ export interface RelayCore {
 
 const UNLOADED = new CotableError('storage.unavailable', { reason: 'the room is being loaded again' });
 
-interface OpenRoom {
-  readonly room: Room;
+interface OpenRoom extends RunRoom {
   readonly hall: Hall;
 }
 
@@ -56,6 +62,22 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   /** Cancels of the timers that take rooms out of memory. */
   const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
+  const runner = createRunner({
+    schema,
+    actions: parts.actions,
+    platform: parts.platform,
+    storage,
+    logger,
+    now: clock.now,
+    after: clock.after,
+    released(name) {
+      const opened = open.get(name);
+      if (opened && opened.hall.size === 0) unloadLater(name, opened);
+    },
+    room: roomOf,
+    ended: (name, run, ending, seq) => open.get(name)?.hall.runEnded(run, ending, seq),
+  });
+  runner.resume().catch((error: unknown) => logger.error({ error }, 'runs of before could not be taken up'));
 
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
     const member = createMember(link, origin, { clock, logger, limits, join });
@@ -71,9 +93,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   function roomOf(name: string): Promise<OpenRoom> {
     if (closing) return Promise.reject(new CotableError('relay.closed', {}));
-    if (name.length < 1 || name.length > MAX_ROOM_NAME) {
-      return Promise.reject(new CotableError('room.invalidName', { problem: `it has ${name.length} characters` }));
-    }
+    const problem = roomNameProblem(name);
+    if (problem !== undefined) return Promise.reject(new CotableError('room.invalidName', { problem }));
     let loading = rooms.get(name);
     if (!loading) {
       loading = load(name);
@@ -97,8 +118,18 @@ export function createRelayOf(parts: RelayParts): RelayCore {
         hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
       },
     });
-    const hall: Hall = createHall(room, storage, clock, name, () => unloadLater(name, opened));
-    const opened: OpenRoom = { room, hall };
+    const streams = createRoomStreams({ random, soon: clock.soon, send: (frames) => hall.broadcast(frames) });
+    const hall: Hall = createHall({
+      name,
+      room,
+      streams,
+      schema,
+      storage,
+      clock,
+      queued: (run) => runner.begin(name, run),
+      left: () => unloadLater(name, opened),
+    });
+    const opened: OpenRoom = { name, room, streams, hall };
     return opened;
   }
 
@@ -130,6 +161,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   }
 
   async function close(): Promise<void> {
+    runner.close();
     const loaded = await Promise.allSettled(rooms.values());
     for (const result of loaded) {
       if (result.status === 'rejected') continue;
@@ -150,7 +182,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     async mutate(name, mutator, input) {
       const opened = await roomOf(name);
       try {
-        return await opened.room.mutate(mutator, input);
+        const { id } = await opened.room.mutate(mutator, input);
+        return { id };
       } finally {
         if (opened.hall.size === 0) unloadLater(name, opened);
       }

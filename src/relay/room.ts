@@ -1,9 +1,12 @@
 import { CotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
-import { checkAction, checkCall, runAndCommit, type MutatorHost, type MutatorResult } from '../mutation/run.ts';
+import type { RowSource } from '../mutation/overlay.ts';
+import { checkAction, checkCall, runAndCommit, type MutatorBody, type MutatorHost, type MutatorResult } from '../mutation/run.ts';
+import type { JsonValue } from '../util/json.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { MutationKey, QueuedRun, RelayStorage, RoomBirth, StoredRoom } from '../ports/relay-storage.ts';
+import type { Acceptance, MutationKey, QueuedRun, RelayStorage, RoomBirth, StoredRoom } from '../ports/relay-storage.ts';
 import type { Intent, MutateFrame, TableUpdate } from '../protocol/frames.ts';
+import { parseJson } from '../protocol/json.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import { checkFrameSize } from '../protocol/measure.ts';
 import { decodeRecord, decodeTables, encodeRecord, encodeTables } from '../protocol/records.ts';
@@ -31,6 +34,17 @@ export interface RoomOptions {
   readonly random: Random;
 }
 
+/** In whose name server code writes; without it, the relay's. */
+export interface MutationOrigin {
+  readonly userId: string;
+  /** The attempt of a run that writes; with `ending` the run ends with this mutation. */
+  readonly attempt?: Acceptance['attempt'];
+  /** Throws when the attempt may not write any more: asked in the very moment in which it would. */
+  readonly assertPresent?: () => void;
+  /** Called with its place in the log once that is known, before anything of it is kept or told. */
+  readonly placed?: (seq: number) => void;
+}
+
 /** Who a mutation came from. */
 export interface Author {
   readonly userId: string;
@@ -53,8 +67,14 @@ export interface Room extends RoomBirth {
   readonly commits: Commits<Author>;
   /** Takes a store's mutation. `duplicate`: it was judged before. Throws what its link is closed with. */
   submit(frame: MutateFrame, author: Author): 'accepted' | 'duplicate';
-  /** Runs a mutator as the relay. Resolves when the mutation is kept. */
-  mutate(name: string, input: unknown): Promise<{ readonly id: string }>;
+  /** Runs a mutator here. Resolves when the mutation is kept, with its place in the log. */
+  mutate(name: string, input: unknown, origin?: MutationOrigin): Promise<{ readonly id: string; readonly seq: number }>;
+  /** The same for code that has no name in the schema. */
+  perform(name: string, body: MutatorBody, origin: MutationOrigin): Promise<{ readonly id: string; readonly seq: number }>;
+  /** A table of the schema as it stands. */
+  source(table: string): RowSource;
+  /** Keeps the room in memory until the function returned is called. */
+  hold(): () => void;
   /** Whether nothing is being made or kept, so that the room may leave memory. */
   readonly isIdle: boolean;
   /** Nothing more is accepted, `reason` says why: this memory is not the room any more. */
@@ -67,11 +87,12 @@ export interface Room extends RoomBirth {
 export async function openRoom(options: RoomOptions, events: RoomEvents): Promise<Room> {
   const { storage, random, name } = options;
   const stored = await storage.openRoom(name, { lineage: randomName(random), epoch: 1 });
-  const updates: TableUpdate[] = [...(stored.snapshot ? decodeTables(stored.snapshot.bytes) : [])];
+  const { snapshot } = stored;
+  const updates: TableUpdate[] = snapshot ? [...orCorrupt(() => decodeTables(snapshot.bytes), `snapshot of room ${name}`)] : [];
   for (let seq = stored.snapshot?.seq ?? 0; seq < stored.head;) {
     const page = await storage.entries(name, seq, PAGE);
     for (const entry of page) {
-      updates.push(...updatesOf(entry.bytes, `log of room ${name} at ${entry.seq}`));
+      updates.push(...orCorrupt(() => updatesOf(entry.bytes), `log of room ${name} at ${entry.seq}`));
       seq = entry.seq;
     }
     if (page.length === 0) throw new CotableError('storage.corrupt', { record: `log of room ${name} after ${seq}` });
@@ -134,7 +155,8 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     repairs: readonly TableUpdate[],
     author: Author,
     owner: string,
-  ): void {
+    attempt?: Acceptance['attempt'],
+  ): number {
     head += 1;
     highestClock = Math.max(highestClock, mutation.clock);
     hybrid.see(mutation.clock);
@@ -149,10 +171,11 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     }));
     const seq = head;
     commits.add({
-      acceptance: { entry: { seq, bytes }, mark: key, writer: { writer: by, owner, number }, runs },
+      acceptance: { entry: { seq, bytes }, mark: key, writer: { writer: by, owner, number }, runs, ...(attempt && { attempt }) },
       author,
       ack: () => encodeRecord({ kind: 'ack', seq, key, repairs }),
     });
+    return seq;
   }
 
   function checkFrame(frame: MutateFrame): void {
@@ -160,7 +183,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     if (!Object.hasOwn(schema.mutators, frame.name)) throw new CotableError('mutation.unknown', { name: frame.name });
     const ceiling = Math.max(msToClock(clock.now() + CLOCK_MARGIN_MS), highestClock + CLOCK_STEP);
     if (frame.clock > ceiling) throw new CotableError('clock.outOfBounds', { aheadMs: clockToMs(frame.clock) - clock.now() });
-    for (const intent of frame.intents) checkAction(schema, intent.name, parseInput(intent.input));
+    for (const intent of frame.intents) checkAction(schema, intent.name, parseJson(intent.input));
     if (new Set(frame.updates.map((update) => update.table)).size < frame.updates.length) {
       throw new CotableError('protocol.gateRefused', { rule: 'a table is updated once' });
     }
@@ -216,16 +239,12 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
       return 'accepted';
     },
 
-    async mutate(name, input) {
-      const key = { replica, counter: ++counter };
-      const call = { id: mutationId(key), name, input: checkCall(host, name, input), userId: SYSTEM, at: clock.now() };
+    mutate: (name, input, origin) => perform(name, checkCall(host, name, input), undefined, origin),
+    perform: (name, body, origin) => perform(name, null, body, origin),
+    source: (table) => tableOf(table).source,
+    hold() {
       running += 1;
-      try {
-        await runAndCommit(host, call, (result) => commit(call.name, result, key));
-        return { id: call.id };
-      } finally {
-        running -= 1;
-      }
+      return () => void (running -= 1);
     },
 
     async snapshot() {
@@ -235,8 +254,32 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     },
   };
 
-  function commit(name: string, result: MutatorResult, key: MutationKey): Promise<void> {
+  async function perform(
+    name: string,
+    input: JsonValue,
+    body: MutatorBody | undefined,
+    origin: MutationOrigin = { userId: SYSTEM },
+  ): Promise<{ readonly id: string; readonly seq: number }> {
+    const key = { replica, counter: ++counter };
+    const call = { id: mutationId(key), name, input, userId: origin.userId, at: clock.now() };
+    running += 1;
+    try {
+      const seq = await runAndCommit(host, call, (result) => commit(name, result, key, origin), body);
+      await commits.settled();
+      return { id: call.id, seq };
+    } finally {
+      running -= 1;
+    }
+  }
+
+  function commit(
+    name: string,
+    result: MutatorResult,
+    key: MutationKey,
+    { userId, attempt, assertPresent, placed }: MutationOrigin,
+  ): number {
     assertOpen();
+    assertPresent?.();
     const at = hybrid.next();
     const changed = result.changes(at);
     checkFrameSize(name, changed, result.intents);
@@ -245,8 +288,10 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
       const bytes = tableOf(table).write(changes);
       if (bytes) updates.push({ table, bytes });
     }
-    accept({ key, writer, number: writers.next(writer), clock: at, intents: result.intents }, updates, [], { userId: SYSTEM }, '');
-    return commits.settled();
+    const mutation = { key, writer, number: writers.next(writer), clock: at, intents: result.intents };
+    const seq = accept(mutation, updates, [], { userId }, '', attempt);
+    placed?.(seq);
+    return seq;
   }
 
   function assertOpen(): void {
@@ -254,19 +299,16 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
   }
 }
 
-function updatesOf(entry: Uint8Array, place: string): readonly TableUpdate[] {
-  try {
-    const record = decodeRecord(entry);
-    return record.kind === 'entry' ? [...record.updates, ...record.repairs] : record.repairs;
-  } catch (error) {
-    throw new CotableError('storage.corrupt', { record: place }, { cause: error });
-  }
+function updatesOf(entry: Uint8Array): readonly TableUpdate[] {
+  const record = decodeRecord(entry);
+  return record.kind === 'entry' ? [...record.updates, ...record.repairs] : record.repairs;
 }
 
-function parseInput(input: string): unknown {
+/** What was well when it was written and cannot be read now was damaged since. */
+function orCorrupt<T>(read: () => T, record: string): T {
   try {
-    return JSON.parse(input);
+    return read();
   } catch (error) {
-    throw new CotableError('protocol.badFrame', { problem: 'the input of an intent is not JSON' }, { cause: error });
+    throw new CotableError('storage.corrupt', { record }, { cause: error });
   }
 }

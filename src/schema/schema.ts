@@ -14,9 +14,16 @@ export interface Shape<In, Out = In> {
   readonly description?: string;
 }
 
+/** What a run may say while it works: pieces of text that add up. */
+export interface TextStream {
+  readonly kind: 'text';
+}
+
 /** A declared action: input as for a mutator; its function returns `ResultIn`, a caller gets `Result`. */
-export interface ActionShape<In, Out = In, ResultIn = unknown, Result = ResultIn> extends Shape<In, Out> {
+export interface ActionShape<In, Out = In, ResultIn = unknown, Result = ResultIn, Stream = undefined> extends Shape<In, Out> {
   readonly output: Validator<ResultIn, Result>;
+  /** Without it, nothing may be said. */
+  readonly stream?: Stream;
 }
 
 export interface TableShapes {
@@ -26,7 +33,7 @@ export interface MutatorShapes {
   readonly [name: string]: Shape<unknown, unknown>;
 }
 export interface ActionShapes {
-  readonly [name: string]: ActionShape<unknown, unknown, unknown, unknown>;
+  readonly [name: string]: ActionShape<unknown, unknown, unknown, unknown, unknown>;
 }
 
 /** An app's data and operations, as one value and one type. `S` in all other types is `typeof schema`. */
@@ -50,7 +57,7 @@ type MutatorsOf<M extends MutatorShapes> = {
 type ActionsOf<A extends ActionShapes> = {
   readonly [N in keyof A]: A[N]['input'] extends Validator<infer In, infer Out>
     ? A[N]['output'] extends Validator<infer ResultIn, infer Result>
-      ? ActionShape<In, Out, ResultIn, Result>
+      ? ActionShape<In, Out, ResultIn, Result, A[N] extends { readonly stream: infer Stream extends TextStream } ? Stream : undefined>
       : never
     : never;
 };
@@ -70,6 +77,14 @@ export type RowInputOf<S extends AnySchema, N extends TableName<S>> =
 export type InOf<D> = D extends Shape<infer In, unknown> ? In : never;
 /** What the function gets. */
 export type OutOf<D> = D extends Shape<unknown, infer Out> ? Out : never;
+
+/** What an action's function returns: the input of its output validator. */
+export type ResultInOf<D> = D extends { readonly output: Validator<infer ResultIn, unknown> } ? ResultIn : never;
+/** What a caller of an action gets. */
+export type ResultOf<D> = D extends { readonly output: Validator<unknown, infer Result> } ? Result : never;
+/** What an action's stream carries; `never` when it has none. */
+export type PieceOf<D> =
+  D extends ActionShape<unknown, unknown, unknown, unknown, infer Stream> ? ([Stream] extends [TextStream] ? string : never) : never;
 
 /**
  * Declares an app's tables, mutators and actions. Pure: nothing is opened. Throws `schema.invalid` with the path of the

@@ -11,6 +11,7 @@ import type { Journal } from './journal.ts';
 import { rebuild } from './rebuild.ts';
 import { createReplica, NOTHING_CONFIRMED, type Confirmed, type OutboxCall, type PendingMutation, type Replica } from './replica.ts';
 import { confirmBatch, foldBatch, installBatch, keys, outboxPut, type Stored, type StoredDevice, type StoredMutation } from './stored.ts';
+import { createStreams, type Streams } from './streams.ts';
 import type { TableChanges } from './table-state.ts';
 
 /** A device keeps this many entries before it folds them into its documents, at a start or a rebuild. */
@@ -44,6 +45,7 @@ export interface Core {
   readonly replicaName: number;
   readonly hybrid: HybridClock;
   readonly replica: Replica;
+  readonly streams: Streams;
   readonly device: StoredDevice;
   /** Writers that may still carry what is pending: the relay must fence them before anything of it is sent again. */
   readonly fence: ReadonlySet<number>;
@@ -77,8 +79,8 @@ export interface Core {
   replay(ceiling: number): Promise<void>;
   /** Gives up a writer that the relay has fenced: what is pending runs again under a new one. */
   renew(): Promise<void>;
-  /** Takes a snapshot, with the entries since, in the place of all that was confirmed, and replays what is pending. */
-  install(confirmed: Confirmed): Promise<void>;
+  /** Takes a snapshot, with the entries since, in the place of all that was confirmed, replays what is pending, and judges what cannot run again. */
+  install(confirmed: Confirmed, ceiling: number): Promise<void>;
 }
 
 export function createCore(options: CoreOptions, events: CoreEvents): Core {
@@ -101,6 +103,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   const receipts = new Map<string, Deferred<void>>();
   const now = (): number => clock.now() + device.clockOffset;
   const hybrid = createHybridClock(now);
+  const streams = createStreams(() => replica.tables);
   const staticHost = { schema, mutators: options.mutators, room: options.room };
 
   async function write(batch: StorageBatch): Promise<void> {
@@ -197,6 +200,8 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       },
       finish({ replica: fresh, failed }) {
         const changed = new Map<string, TableChanges>();
+        streams.closeUpTo(fresh.seq);
+        streams.showIn(fresh.tables);
         for (const [name, table] of fresh.tables) {
           const old = replica.tables.get(name);
           if (old) changed.set(name, table.replace(old));
@@ -248,6 +253,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     },
     replicaName: randomName(random),
     hybrid,
+    streams,
     writeQuietly,
     isUnstored: (id) => unstored.has(id),
     receipts,
@@ -300,6 +306,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     confirm(records) {
       const fresh = replica.confirm(records);
       if (fresh.length === 0) return;
+      streams.closeUpTo(replica.seq);
       writeQuietly(confirmBatch(replica.birth, fresh));
       // Before observers hear of it: what they write at once must be later than what they saw.
       for (const entry of fresh) hybrid.see(entry.clock);
@@ -317,9 +324,10 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       await build(await readBack(), replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
     },
 
-    async install(confirmed) {
-      writeQuietly(installBatch(replica.birth, confirmed));
-      await build(confirmed, replica.pending.values(), Number.MAX_SAFE_INTEGER, false);
+    async install(confirmed, ceiling) {
+      writeQuietly(installBatch({ ...replica.birth, seq: replica.seq }, confirmed));
+      hybrid.lower(ceiling);
+      await build(confirmed, replica.pending.values(), ceiling, true);
     },
   };
 

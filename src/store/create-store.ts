@@ -2,10 +2,11 @@ import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
 import { CotableError } from '../errors.ts';
 import type { ClientStorage } from '../ports/client-storage.ts';
 import type { Transport } from '../ports/transport.ts';
-import { MAX_ROOM_NAME } from '../protocol/limits.ts';
+import { roomNameProblem } from '../protocol/limits.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Mutators } from '../schema/mutators.ts';
 import type { AnySchema } from '../schema/schema.ts';
+import { isWellFormed } from '../util/text.ts';
 import { realClock } from '../util/real-clock.ts';
 import { createStoreOf } from './store.ts';
 import type { Store } from './types.ts';
@@ -33,8 +34,9 @@ export interface StoreOptions<S extends AnySchema> {
  */
 export function createStore<S extends AnySchema>(options: StoreOptions<S>): Store<S> {
   const { schema, room, storage, transports, token, userId } = options;
-  if (room.length < 1 || room.length > MAX_ROOM_NAME)
-    throw new CotableError('room.invalidName', { problem: `it has ${room.length} characters` });
+  const problem = roomNameProblem(room);
+  if (problem !== undefined) throw new CotableError('room.invalidName', { problem });
+  if (userId !== undefined && !isWellFormed(userId)) throw new TypeError('userId holds half of a surrogate pair');
   const mutators: MutatorFunctions = options.mutators;
   checkMutators(schema, mutators);
   const store: unknown = createStoreOf({

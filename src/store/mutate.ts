@@ -3,6 +3,7 @@ import { mutationId } from '../mutation/mutation-id.ts';
 import { checkCall, runAndCommit, type MutatorResult } from '../mutation/run.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
 import type { JsonValue } from '../util/json.ts';
+import type { MutationKey } from '../ports/relay-storage.ts';
 import type { Core } from './core.ts';
 import type { OutboxCall, PendingMutation } from './replica.ts';
 import type { MutationReceipt } from './types.ts';
@@ -18,13 +19,21 @@ export interface MutateOptions {
 }
 
 /** `store.mutate.name(input)`: see `Store.mutate` for what it promises. */
-export function createMutate(options: MutateOptions): (name: string, input: unknown) => Promise<MutationReceipt> {
+export function createMutate(options: MutateOptions): {
+  readonly mutate: (name: string, input: unknown) => Promise<MutationReceipt>;
+  /** A name that no mutation of this device has or will have. */
+  readonly nextKey: () => MutationKey;
+} {
   const { core } = options;
   let counter = 0;
 
-  function start(name: string, input: JsonValue): MutationReceipt | Promise<MutationReceipt> {
+  function nextKey(): MutationKey {
     counter += 1;
-    const key = { replica: core.replicaName, counter };
+    return { replica: core.replicaName, counter };
+  }
+
+  function start(name: string, input: JsonValue): MutationReceipt | Promise<MutationReceipt> {
+    const key = nextKey();
     const call = { key, id: mutationId(key), name, input, userId: options.userId(), at: Math.floor(core.now()) };
     return runAndCommit(core.host, call, (result) => commit(call, result));
   }
@@ -43,7 +52,7 @@ export function createMutate(options: MutateOptions): (name: string, input: unkn
     return { id: call.id, stored, confirmed: confirmed.promise };
   }
 
-  return (name, input) =>
+  const mutate = (name: string, input: unknown): Promise<MutationReceipt> =>
     new Promise((resolve, reject) => {
       if (options.isClosed()) throw new CotableError('store.closed', {});
       // Checked and copied within the call: what the caller does to its object later is no part of the mutation.
@@ -57,4 +66,5 @@ export function createMutate(options: MutateOptions): (name: string, input: unkn
         }
       });
     });
+  return { mutate, nextKey };
 }

@@ -2,7 +2,7 @@ import { CotableError, errorFromBody } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
 import { decodeRecord, decodeTables, type EntryRecord, type LogRecord } from '../protocol/records.ts';
-import type { MutationRange, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
+import type { CallFrame, MutationRange, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import { concatBytes } from '../util/bytes.ts';
 import { msToClock } from '../util/hlc.ts';
@@ -10,6 +10,7 @@ import { createSerial } from '../util/serial.ts';
 import type { OpenLink } from './connector.ts';
 import type { Core } from './core.ts';
 import type { Confirmed, PendingMutation } from './replica.ts';
+import type { Runs } from './runs.ts';
 
 /** What a session tells of itself. */
 export interface SessionEvents {
@@ -30,11 +31,13 @@ export interface Session {
   frame(frame: RelayFrame, link: OpenLink): void;
   /** The link is gone; `reason` as far as one side gave one. */
   lost(reason: CotableError | undefined): void;
-  /** A mutation was made: it is to be sent after those before it. */
-  committed(mutation: PendingMutation): void;
+  /** A mutation or call was made: it is to be sent after those before it. */
+  made(item: PendingMutation | CallFrame): void;
   /** There may be something to send. */
   pump(): void;
 }
+
+const MAX_WAY_MS = 250;
 
 /** One link's way from greeting to sending. */
 interface Conversation {
@@ -51,14 +54,15 @@ interface Conversation {
   /** The snapshot, and the entries behind it that have come in: installed when it is as far as the relay was. */
   base: (Confirmed & { readonly entries: EntryRecord[] }) | undefined;
   isLevel: boolean;
-  /** Mutations that this link has to send, by number; nothing is sent before the link is level. */
-  queue: PendingMutation[] | undefined;
+  /** Mutations that this link has to send, by number, and calls behind what was written before them; nothing is sent before the link is level. */
+  queue: (PendingMutation | CallFrame)[] | undefined;
   /** How many of them were sent. */
   sent: number;
 }
 
 export function createSession(
   core: Core,
+  runs: Pick<Runs, 'unfinished' | 'hear'>,
   identity: { readonly userId: () => string; readonly token: () => Promise<string> },
   events: SessionEvents,
 ): Session {
@@ -115,8 +119,9 @@ export function createSession(
     switch (frame.type) {
       case 'welcome':
         conversation.welcome = frame;
-        // The answer was on its way for about half of the time since the question.
-        core.welcomed(frame.now + (core.localNow() - conversation.greetedAt) / 2 - core.localNow(), conversation.fence);
+        core.welcomed(frame.now + onTheWay(conversation) - core.localNow(), conversation.fence);
+        // Ahead of the relay, which was set back to an older copy of itself perhaps: what it has follows as a snapshot.
+        if (core.replica.seq > frame.head) wantsSnapshot = true;
         return levelWhenCaughtUp(conversation);
       case 'snapshot':
         conversation.parts.push(frame.bytes);
@@ -142,6 +147,21 @@ export function createSession(
         // Judged before under another writer: a new handshake sorts out which.
         if (core.replica.pending.has(mutationId(frame.key))) conversation.link.close(new CotableError('writer.fenced', {}));
         return;
+      case 'run':
+        return runs.hear(frame);
+      case 'streams':
+        core.streams.keepOnly(frame.runs);
+        return core.publish();
+      case 'stream':
+        core.streams.open(frame);
+        return core.publish();
+      case 'delta':
+        if (!core.streams.extend(frame)) conversation.link.send({ type: 'resume', run: frame.run });
+        return core.publish();
+      case 'streamEnd':
+        core.streams.end(frame.run, frame.seq);
+        core.streams.closeUpTo(core.replica.seq);
+        return core.publish();
       case 'pong':
       case 'failed':
     }
@@ -152,7 +172,8 @@ export function createSession(
     const { base, welcome } = conversation;
     if (!base || !welcome || base.seq + base.entries.length < welcome.head) return;
     conversation.base = undefined;
-    await core.install({ ...base, seq: base.seq + base.entries.length });
+    judge(welcome);
+    await core.install({ ...base, seq: base.seq + base.entries.length }, ceilingOf(welcome));
     wantsSnapshot = false;
     await levelWhenCaughtUp(conversation);
   }
@@ -185,18 +206,10 @@ export function createSession(
   /** All that the relay had when it answered is here; what is pending now is what it does not know, or refused. */
   async function level(conversation: Conversation, welcome: WelcomeFrame): Promise<void> {
     conversation.isLevel = true;
-    const refused = new Map<string, CotableError>();
-    const accepted: PendingMutation[] = [];
-    for (const { key, outcome } of welcome.outcomes) {
-      const mutation = core.replica.pending.get(mutationId(key));
-      if (!mutation) continue;
-      if ('seq' in outcome) accepted.push(mutation);
-      else refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
-    }
-    core.reject(refused);
-    // Their entries are among what is confirmed, through another tab of this device perhaps.
-    core.settle(accepted);
-    const ceiling = msToClock(welcome.now + CLOCK_MARGIN_MS);
+    judge(welcome);
+    // The relay's answer was for another writer: ask again for this one.
+    if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
+    const ceiling = ceilingOf(welcome);
     if (mustReplay(welcome.writerLast, ceiling)) {
       try {
         if (core.isKept) await core.replay(ceiling);
@@ -210,10 +223,30 @@ export function createSession(
     }
     if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
     if (conversation.link.isClosed) return;
-    conversation.queue = [...core.replica.pending.values()];
+    conversation.queue = [...core.replica.pending.values(), ...runs.unfinished()];
     events.level();
     if (core.replica.pending.size === 0) events.heard();
     pump();
+  }
+
+  /** The answer was on its way for about half of the time since the question; the rest, if it is much, the relay took. */
+  function onTheWay({ greetedAt }: Conversation): number {
+    return Math.min(MAX_WAY_MS, Math.max(0, core.localNow() - greetedAt) / 2);
+  }
+
+  /** Takes out of the outbox what the relay has judged. */
+  function judge(welcome: WelcomeFrame): void {
+    const refused = new Map<string, CotableError>();
+    const accepted: PendingMutation[] = [];
+    for (const { key, outcome } of welcome.outcomes) {
+      const mutation = core.replica.pending.get(mutationId(key));
+      if (!mutation) continue;
+      if ('seq' in outcome) accepted.push(mutation);
+      else refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
+    }
+    core.reject(refused);
+    // Their entries are among what is confirmed, through another tab of this device perhaps.
+    core.settle(accepted);
   }
 
   function mustReplay(writerLast: number, ceiling: number): boolean {
@@ -232,12 +265,16 @@ export function createSession(
     if (!conversation?.queue) return;
     const { link, queue } = conversation;
     while (link.hasRoom) {
-      const mutation = queue[conversation.sent];
-      if (!mutation || core.isUnstored(mutation.id)) break;
+      const item = queue[conversation.sent];
+      if (!item || ('id' in item && core.isUnstored(item.id))) break;
       conversation.sent += 1;
+      if (!('id' in item)) {
+        link.send(item);
+        continue;
+      }
       core.replica.hasSent = true;
       const { lineage, epoch } = core.replica.birth;
-      const { writer, number, key, clock, name, intents, updates } = mutation;
+      const { writer, number, key, clock, name, intents, updates } = item;
       link.send({ type: 'mutate', lineage, epoch, writer, number, key, clock, name, intents, updates });
     }
     if (conversation.sent < 1000 && conversation.sent < queue.length) return;
@@ -261,11 +298,16 @@ export function createSession(
       isFenced ||= reason?.code === 'writer.fenced' && current?.writer === core.replica.writer;
       current = undefined;
     },
-    committed(mutation) {
-      current?.queue?.push(mutation);
+    made(item) {
+      current?.queue?.push(item);
     },
     pump,
   };
+}
+
+/** The highest clock that the relay takes for now. */
+function ceilingOf(welcome: WelcomeFrame): number {
+  return msToClock(welcome.now + CLOCK_MARGIN_MS);
 }
 
 function toRanges(keys: readonly MutationKey[]): MutationRange[] {

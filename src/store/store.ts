@@ -1,5 +1,6 @@
 import { ReplaySubject } from 'rxjs';
 import { asCotableError, CotableError } from '../errors.ts';
+import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { ClientDatabase, ClientStorage } from '../ports/client-storage.ts';
@@ -11,7 +12,8 @@ import { createCore } from './core.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createMutate } from './mutate.ts';
 import { createRejections } from './rejections.ts';
-import { createSession } from './session.ts';
+import { createRuns } from './runs.ts';
+import { createSession, type Session } from './session.ts';
 import { inTurn } from './in-turn.ts';
 import { createTables } from './tables.ts';
 import type { Store, StoreState, StoreStatus } from './types.ts';
@@ -89,8 +91,13 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   });
   const userId = (): string => parts.userId ?? `device-${core.device.deviceId}`;
   const tables = createTables(Object.keys(schema.tables), () => core.replica.tables);
-  const session = createSession(
+  const runs = createRuns(schema, (frame) => {
+    session.made(frame);
+    session.pump();
+  });
+  const session: Session = createSession(
     core,
+    runs,
     { userId, token: async () => (await parts.token?.()) ?? '' },
     {
       heard: () => connector.settled(),
@@ -121,9 +128,9 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       await core.keep(mutation);
       if (!journal?.durable) throw new CotableError('storage.notDurable', {});
     },
-    committed: (mutation) => session.committed(mutation),
+    committed: (mutation) => session.made(mutation),
   });
-  const rejections = createRejections(mutate, (batch) => core.writeQuietly(batch));
+  const rejections = createRejections(mutate.mutate, (batch) => core.writeQuietly(batch));
 
   async function load(): Promise<void> {
     try {
@@ -166,10 +173,18 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     inTurn(() => status$.complete());
     tables.close();
     rejections.close();
+    runs.close();
   }
 
   return {
-    mutate: Object.freeze(Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate(name, input)]))),
+    mutate: Object.freeze(
+      Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate.mutate(name, input)])),
+    ),
+    action: Object.freeze(
+      Object.fromEntries(
+        Object.keys(schema.actions).map((name) => [name, (input: unknown) => runs.call(`${mutationId(mutate.nextKey())}:0`, name, input)]),
+      ),
+    ),
     table: (name) => tables.table(name),
     get status() {
       return status;

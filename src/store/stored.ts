@@ -109,13 +109,16 @@ export function confirmBatch(birth: RoomBirth, entries: readonly EntryRecord[]):
   };
 }
 
-/** A snapshot in the place of all that was confirmed. Entries of the same birth stay: another tab may be ahead. */
-export function installBatch(former: RoomBirth, confirmed: Confirmed): StorageBatch {
+/**
+ * A snapshot in the place of all that was confirmed. Entries of the same birth stay, because another tab may be ahead;
+ * not when this one was ahead of the relay, for then they are of a history that the relay has forgotten.
+ */
+export function installBatch(former: StoredBase, confirmed: Confirmed): StorageBatch {
   const { lineage, epoch, seq, tables, entries } = confirmed;
   const base: StoredBase = { lineage, epoch, seq: seq - entries.length };
-  const isSame = former.lineage === lineage && former.epoch === epoch;
+  const staysTrue = former.lineage === lineage && former.epoch === epoch && former.seq <= seq;
   return {
-    deletePrefix: isSame ? [['doc']] : [['doc'], ['log', former.lineage, former.epoch]],
+    deletePrefix: staysTrue ? [['doc']] : [['doc'], ['log', former.lineage, former.epoch]],
     put: [[keys.base, base], ...tables.map(docPut), ...(confirmBatch(base, entries).put ?? [])],
   };
 }

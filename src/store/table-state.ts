@@ -12,6 +12,12 @@ import type { Change } from './types.ts';
  */
 export interface TableState extends RowSource {
   readonly doc: TableDoc;
+  /** A row as it is shown: with what open streams say in its cells. Mutators find it without (`get`). */
+  row(key: string): JsonObject | undefined;
+  /** All rows as they are shown, by key. The same object for as long as nothing in them changes. */
+  rows(): readonly (readonly [string, JsonObject])[];
+  /** Shows text in a cell, in the place of its value; `undefined`: no longer. */
+  setStream(key: string, field: string, text: string | undefined): void;
   /** The highest clock of a cell that was confirmed when this state was made. */
   readonly highestClock: number;
   isPending(key: string): boolean;
@@ -44,6 +50,10 @@ export function createTableState(doc: TableDoc): TableState {
   const view = new Map<string, JsonObject>();
   const keys: string[] = [];
   let entries: readonly (readonly [string, JsonObject])[] | undefined;
+  /** What open streams say, and the rows below that. */
+  const streamed = new Map<string, Map<string, string>>();
+  const bases = new Map<string, JsonObject | undefined>();
+  let baseEntries: readonly (readonly [string, JsonObject])[] | undefined;
   /** Rows to be worked out again, and what they were when observers last heard. */
   const stale = new Set<string>();
   let touched = new Map<string, JsonObject | undefined>();
@@ -74,8 +84,9 @@ export function createTableState(doc: TableDoc): TableState {
     if (stale.size === 0) return;
     for (const key of stale) {
       const before = view.get(key);
-      const after = cellsToRow(cells(key));
+      const after = show(key, cellsToRow(cells(key)));
       if (jsonEquals(before, after)) continue;
+      if (!streamed.has(key)) baseEntries = undefined;
       if (!before) keys.splice(position(keys, key), 0, key);
       if (after) view.set(key, after);
       else {
@@ -87,21 +98,55 @@ export function createTableState(doc: TableDoc): TableState {
     stale.clear();
   }
 
+  function show(key: string, row: JsonObject | undefined): JsonObject | undefined {
+    const texts = streamed.get(key);
+    if (!texts) return row;
+    if (!bases.has(key) || !jsonEquals(bases.get(key), row)) {
+      bases.set(key, row);
+      baseEntries = undefined;
+    }
+    return row && Object.freeze({ ...row, ...Object.fromEntries(texts) });
+  }
+
+  function rows(): readonly (readonly [string, JsonObject])[] {
+    refresh();
+    return (entries ??= Object.freeze(keys.map((key): [string, JsonObject] => [key, view.get(key) ?? {}])));
+  }
+
   return {
     doc,
     highestClock,
+    rows,
     cells,
     isPending: (key) => pending.has(key),
     pendingKeys: () => pending.keys(),
 
-    get(key) {
+    row(key) {
       refresh();
       return view.get(key);
     },
 
-    entries() {
+    get(key) {
       refresh();
-      return (entries ??= Object.freeze(keys.map((key): [string, JsonObject] => [key, view.get(key) ?? {}])));
+      return streamed.has(key) ? bases.get(key) : view.get(key);
+    },
+
+    entries() {
+      if (streamed.size === 0) return rows();
+      refresh();
+      return (baseEntries ??= Object.freeze(rows().map(([key, row]): [string, JsonObject] => [key, bases.get(key) ?? row])));
+    },
+
+    setStream(key, field, text) {
+      touch(key);
+      const texts = streamed.get(key) ?? new Map<string, string>();
+      if (text === undefined) texts.delete(field);
+      else texts.set(field, text);
+      if (texts.size > 0) streamed.set(key, texts);
+      else {
+        streamed.delete(key);
+        bases.delete(key);
+      }
     },
 
     ownClock(key) {
@@ -156,7 +201,7 @@ export function createTableState(doc: TableDoc): TableState {
     replace(other) {
       refresh();
       const changes: Change<JsonObject>[] = [];
-      const gone = new Map(other.entries());
+      const gone = new Map(other.rows());
       for (const [key, after] of view) {
         const before = gone.get(key);
         gone.delete(key);
@@ -164,7 +209,8 @@ export function createTableState(doc: TableDoc): TableState {
         else changes.push({ key, before, after });
       }
       for (const [key, before] of gone) changes.push({ key, before, after: undefined });
-      entries = changes.length === 0 ? other.entries() : undefined;
+      entries = changes.length === 0 ? other.rows() : undefined;
+      baseEntries = undefined;
       touched = new Map();
       return { changes, touched: new Set([...pending.keys(), ...other.pendingKeys(), ...changes.map((change) => change.key)]) };
     },

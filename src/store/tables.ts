@@ -44,16 +44,16 @@ export function createTables(names: readonly string[], current: () => ReadonlyMa
 
 function createView(changed$: Observable<TableChanges>, state: () => TableState): TableView<JsonObject> {
   /** The list of the entries it was made from: both stay the same while nothing changes. */
-  let listed: { readonly from: ReturnType<TableState['entries']>; readonly rows: readonly JsonObject[] } | undefined;
+  let listed: { readonly from: ReturnType<TableState['rows']>; readonly rows: readonly JsonObject[] } | undefined;
 
   const view: TableView<JsonObject> = {
-    get: (key) => state().get(key),
-    has: (key) => state().get(key) !== undefined,
-    entries: () => state().entries(),
-    first: () => state().entries()[0]?.[1],
-    count: () => state().entries().length,
+    get: (key) => state().row(key),
+    has: (key) => state().row(key) !== undefined,
+    entries: () => state().rows(),
+    first: () => state().rows()[0]?.[1],
+    count: () => state().rows().length,
     list() {
-      const from = state().entries();
+      const from = state().rows();
       if (listed?.from !== from) listed = { from, rows: Object.freeze(from.map(([, row]) => row)) };
       return listed.rows;
     },
@@ -67,7 +67,7 @@ function createView(changed$: Observable<TableChanges>, state: () => TableState)
     ),
     row$: (key) =>
       defer(() => merge(of(undefined), changed$.pipe(filter(({ touched }) => touched.has(key))))).pipe(
-        map(() => ({ row: state().get(key), pending: state().isPending(key) })),
+        map(() => ({ row: state().row(key), pending: state().isPending(key) })),
         distinctUntilChanged((a, b) => a.row === b.row && a.pending === b.pending),
       ),
   };

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { CotableError } from '../errors.ts';
-import type { AnySchema, InOf, MutatorName, RowOf, TableName } from '../schema/schema.ts';
+import type { ActionName, AnySchema, InOf, MutatorName, ResultOf, RowOf, TableName } from '../schema/schema.ts';
 
 /** What a mutation returns once its effect is visible. */
 export interface MutationReceipt {
@@ -73,6 +73,21 @@ export interface Rejection {
   dismiss(): void;
 }
 
+/** `pending`: not known to have reached the relay. `queued`: the relay has it, and it may be running. */
+export type RunStatus = 'pending' | 'queued' | 'succeeded' | 'failed';
+
+/** A run that was asked for. Awaiting the handle awaits its result. */
+export interface RunHandle<Result> extends PromiseLike<Result> {
+  readonly id: string;
+  /** Resolves when the relay keeps it: it will run, whatever becomes of this tab. */
+  readonly accepted: Promise<void>;
+  /** Resolves when it has succeeded and what it wrote is in this store; rejects with the error of a failed one. */
+  readonly result: Promise<Result>;
+  readonly status: RunStatus;
+  /** The present status at once, then each change. Completes when the run has ended. */
+  readonly status$: Observable<RunStatus>;
+}
+
 /** The client's handle to one room. */
 export interface Store<S extends AnySchema> {
   /**
@@ -82,6 +97,11 @@ export interface Store<S extends AnySchema> {
    * (`mutation.contested`); then nothing has happened.
    */
   readonly mutate: { readonly [N in MutatorName<S>]: (input: InOf<S['mutators'][N]>) => Promise<MutationReceipt> };
+  /**
+   * Asks the relay to run an action, after everything that was written here before. Returns at once; offline it waits in
+   * this tab. Throws `action.invalidInput`, `action.unknown`, `value.notJson`, `protocol.frameTooLarge` or `store.closed`.
+   */
+  readonly action: { readonly [N in ActionName<S>]: (input: InOf<S['actions'][N]>) => RunHandle<ResultOf<S['actions'][N]>> };
   table<N extends TableName<S>>(name: N): TableView<RowOf<S, N>>;
   readonly status: StoreStatus;
   /** The present status at once, then each change. Completes on `close()`. */

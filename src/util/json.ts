@@ -1,3 +1,5 @@
+import { toWellFormed } from './text.ts';
+
 /**
  * Plain JSON as rows and inputs carry it. An own key whose value is `undefined` equals an absent key, which is why
  * objects may hold `undefined` and arrays may not.
@@ -12,8 +14,6 @@ export type JsonPath = readonly (string | number)[];
 
 /** Deeper values are refused: a decoder that recurses must not be driven into a stack overflow. */
 const MAX_JSON_DEPTH = 32;
-
-const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 const FORBIDDEN_KEYS: ReadonlySet<unknown> = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -74,11 +74,6 @@ function copy(value: JsonValue): JsonValue {
     if (field !== undefined) object[toWellFormed(key)] = copy(field);
   }
   return Object.freeze(object);
-}
-
-/** Half of a surrogate pair cannot be sent as UTF-8: it becomes U+FFFD here, so that the author sees what others will. */
-function toWellFormed(text: string): string {
-  return text.replace(LONE_SURROGATE, '\ufffd');
 }
 
 function freeze(value: JsonValue): void {

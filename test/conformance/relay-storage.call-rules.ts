@@ -118,7 +118,7 @@ export function callRules(here: Here): void {
     await here.storage.saveSnapshot('room', { seq: 2, bytes: bytesOf('snapshot') });
     expect(await everything(here.storage, 'other')).toEqual(other);
     await here.storage.accept('other', start, [acceptance(1, { runs: [run('run-1', 10)] })]);
-    expect(await here.storage.queuedRuns('other')).toHaveLength(1);
+    expect(await here.storage.openRuns('other')).toHaveLength(1);
   });
 
   it('[RS32] numbers survive up to 2^53 - 1', async () => {
@@ -148,7 +148,7 @@ export function callRules(here: Here): void {
       ...near.map((writer) => [writer, 'ann']),
       [MAX - 2, 'bob'],
     ]);
-    expect((await here.storage.queuedRuns('room')).map(({ queuedAt }) => queuedAt)).toEqual(near.toReversed());
+    expect((await here.storage.openRuns('room')).map(({ queuedAt }) => queuedAt)).toEqual(near.toReversed());
   });
 
   it('[RS33] names and texts survive as they are', async () => {
@@ -180,7 +180,9 @@ export function callRules(here: Here): void {
     for (const [index, name] of names.entries()) {
       expect((await here.storage.openRoom(name, BIRTH)).lineage).toBe(index);
       expect(await here.storage.writers(name, [1])).toEqual([{ writer: 1, owner: name, last: 1, fenced: true }]);
-      expect(await here.storage.queuedRuns(name)).toEqual([{ id: name, name, input: JSON.stringify(name), userId: name, queuedAt: index }]);
+      expect(await here.storage.openRuns(name)).toMatchObject([
+        { id: name, name, input: JSON.stringify(name), userId: name, queuedAt: index },
+      ]);
     }
   });
 
@@ -209,7 +211,7 @@ export function callRules(here: Here): void {
       here.storage.writers('room', [1]),
       here.storage.fence('room', 'ann', [1]),
       here.storage.saveSnapshot('room', { seq: 1, bytes: bytesOf('snapshot') }),
-      here.storage.queuedRuns('room'),
+      here.storage.openRuns('room'),
     ];
     for (const call of calls) expect(await codeOf(call)).toBe('storage.closed');
     await closed;
@@ -223,7 +225,7 @@ export function callRules(here: Here): void {
     expect(await here.storage.outcomes('room', [{ replica: 1, counter: 1 }])).toEqual([undefined]);
     expect(await here.storage.lastCounters('room', [1])).toEqual([0]);
     expect(await here.storage.writers('room', [1])).toEqual([undefined]);
-    expect(await here.storage.queuedRuns('room')).toEqual([]);
+    expect(await here.storage.openRuns('room')).toEqual([]);
     expect(await here.storage.openRoom('room', { lineage: 3, epoch: 4 })).toEqual({ lineage: 3, epoch: 4, head: 0, snapshot: undefined });
   });
 }

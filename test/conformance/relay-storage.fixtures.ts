@@ -57,7 +57,7 @@ export async function everything(storage: RelayStorage, room: string): Promise<u
     ),
     counters: await storage.lastCounters(room, digits),
     writers: await storage.writers(room, digits),
-    runs: await storage.queuedRuns(room),
+    runs: await storage.openRuns(room),
   };
 }
 

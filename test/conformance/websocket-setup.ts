@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { webSocket } from 'cotable/transports/websocket';
 import { WebSocket } from 'ws';
-import { webSocketAcceptor, type WebSocketAcceptor, type WebSocketAcceptorOptions } from '../../dist/transports/websocket/acceptor.js';
+import { webSocketAcceptor, type WebSocketAcceptor, type WebSocketAcceptorOptions } from '#websocket-acceptor';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Transport } from '../../src/ports/transport.ts';
 

@@ -16,6 +16,7 @@ export interface Demo {
   readonly port: string;
   /** What it printed until it was ready. */
   readonly output: string;
+  readonly pid: number;
   /** Asks it to end as a user or a supervisor does; its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -27,14 +28,15 @@ export async function buildPage(): Promise<void> {
   await promisify(execFile)(process.execPath, args, { cwd: root, env: { ...process.env, NODE_ENV: 'production' } });
 }
 
-/** Starts the demo and waits for the line that says where it is. */
-export async function startDemo(args: readonly string[]): Promise<Demo> {
-  const child = spawnDemo(args);
+/** Starts the demo and waits for the line that says where it is. `env`: what its bot finds in the environment. */
+export async function startDemo(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Demo> {
+  const child = spawnDemo(args, env);
   const { output, url } = await readyLine(child);
   return {
     url,
     port: new URL(url).port,
     output,
+    pid: child.pid ?? 0,
     async stop(signal = 'SIGTERM') {
       const exit = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
       child.kill(signal);
@@ -53,8 +55,14 @@ export async function runDemo(args: readonly string[]): Promise<{ readonly code:
   return { code: child.exitCode, output };
 }
 
-function spawnDemo(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ['dist/demo/server/main.js', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+function spawnDemo(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+  // A model that the developer uses is not for tests.
+  const noModel = { OPENAI_BASE_URL: '', OPENAI_API_KEY: '', OPENAI_MODEL: '' };
+  return spawn(process.execPath, ['dist/demo/server/main.js', ...args], {
+    cwd: root,
+    env: { ...process.env, ...noModel, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 function readyLine(child: ChildProcess): Promise<{ readonly output: string; readonly url: string }> {

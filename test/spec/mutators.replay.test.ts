@@ -100,10 +100,10 @@ describe('enqueueAction', () => {
       },
     });
     const receipt = await store.mutate.act(null);
-    expect(await world.storage.queuedRuns('room')).toEqual([]);
+    expect(await world.storage.openRuns('room')).toEqual([]);
     world.comeBack('alice');
     await receipt.confirmed;
-    const runs = await world.storage.queuedRuns('room');
+    const runs = await world.storage.openRuns('room');
     expect(runs.map(({ id, name, input, userId }) => ({ id, name, input: JSON.parse(input) as unknown, userId }))).toEqual([
       { id: ids[0], name: 'answer', input: { id: 'a' }, userId: 'alice' },
       { id: ids[1], name: 'answer', input: { id: 'b', tone: 'rude' }, userId: 'alice' },
@@ -120,7 +120,7 @@ describe('enqueueAction', () => {
     });
     await expect(store.mutate.act(null)).rejects.toMatchObject({ code: 'mutation.failed' });
     await kept(store.mutate.count({ id: 'c' }));
-    expect(await world.storage.queuedRuns('room')).toEqual([]);
+    expect(await world.storage.openRuns('room')).toEqual([]);
   });
 
   test('[MU38] refuses an action that was not declared, an input that does not fit, and what is not JSON', async () => {

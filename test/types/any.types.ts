@@ -6,12 +6,13 @@ import type {
   Mutators,
   OutOf,
   Rejection,
+  ResultInOf,
   RowInputOf,
   RowOf,
   Store,
   StoreStatus,
 } from 'cotable';
-import type { ActionContext, ActionResult, Actions, BackendConfig, Relay } from 'cotable/relay';
+import type { ActionContext, Actions, BackendConfig, Relay } from 'cotable/relay';
 import type { useQuery, useStatus, useStore } from 'cotable/react';
 import type { chatSchema } from '../seed-chat/schema.ts';
 import type { AnyIn, Expect, ExpectNot, IsAny, Nowhere } from './expect.ts';
@@ -20,7 +21,7 @@ import type { bare, S } from './fixture.ts';
 type Tables<T extends S | Chat> = { [N in keyof T['tables'] & string]: [RowOf<T, N>, RowInputOf<T, N>] };
 type Calls<T extends S | Chat> = {
   [N in keyof T['mutators']]: [InOf<T['mutators'][N]>, OutOf<T['mutators'][N]>];
-} & { [N in keyof T['actions']]: [InOf<T['actions'][N]>, OutOf<T['actions'][N]>, ActionResult<T['actions'][N]>] };
+} & { [N in keyof T['actions']]: [InOf<T['actions'][N]>, OutOf<T['actions'][N]>, ResultInOf<T['actions'][N]>] };
 type Chat = typeof chatSchema;
 
 const tables = (mutator: MutatorContext<Chat>, action: ActionContext<Chat>, store: Store<Chat>) => [

@@ -6,12 +6,14 @@ import {
   type BackendConfig,
   type Relay,
   type RelayStorage,
+  type ActionFunction,
+  type ActionPolicy,
 } from 'cotable/relay';
 import type { Equal, Expect } from './expect.ts';
 import { backend, mutators, schema, type bare, type S } from './fixture.ts';
 
 type Ctx = ActionContext<S>;
-type Summarize = Actions<S>['summarize'];
+type Summarize = ActionFunction<S, 'summarize'>;
 
 export type Checks = [
   Expect<Equal<typeof backend, BackendConfig<S>>>,
@@ -19,7 +21,10 @@ export type Checks = [
   Expect<Equal<Parameters<Summarize>, [ctx: Ctx, input: { id: string; style: 'short' | 'long' }]>>,
   // An action's function returns what its output's validator takes: a default may be left out.
   Expect<Equal<Awaited<ReturnType<Summarize>>, { text: string; words?: number | undefined; from?: string | undefined }>>,
-  Expect<Equal<ReturnType<Actions<S>['measure']>, Promise<string>>>,
+  Expect<Equal<ReturnType<ActionFunction<S, 'measure'>>, Promise<string>>>,
+  Expect<Equal<Actions<S>['measure'], ActionFunction<S, 'measure'> | ActionPolicy<S, 'measure'>>>,
+  // An action without a stream can say nothing.
+  Expect<Equal<Parameters<Ctx['broadcastStream']>, [piece: never]>>,
   Expect<Equal<keyof Actions<typeof bare>, never>>,
   Expect<Equal<Parameters<Ctx['mutate']>[0], 'add' | 'finish' | 'say' | 'count'>>,
   Expect<Equal<ReturnType<Ctx['mutate']>, Promise<{ readonly id: string }>>>,

@@ -1,0 +1,3 @@
+export { folderBlobs } from './blobs.ts';
+export type { BlobRef } from './blobs.ts';
+export { permissions } from './permissions.ts';

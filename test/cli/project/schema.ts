@@ -1,0 +1,6 @@
+import { defineSchema, table } from 'cotable';
+import { z } from 'zod';
+
+const note = z.object({ id: z.string(), text: z.string() });
+
+export const schema = defineSchema({ schemaVersion: 1, tables: { notes: { schema: table(note) } }, mutators: { write: { input: note } } });
