@@ -14,7 +14,8 @@ const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 function list(folder: string, ending: RegExp): string[] {
   if (!existsSync(new URL(folder, root))) return [];
   const names = readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => ending.test(name)).map((name) => `${folder}/${name}`);
+  // The bench has a node_modules of its own.
+  return names.filter((name) => ending.test(name) && !name.includes('node_modules')).map((name) => `${folder}/${name}`);
 }
 
 const code = new Map(

@@ -54,3 +54,9 @@ export function answer({ stop, ...questions }) {
 
 /** Milliseconds by the clock that all processes of a machine share. */
 export const now = () => Number(process.hrtime.bigint()) / 1e6;
+
+/** Milliseconds of processor time that this process has taken, all threads. */
+export function cpu() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}

@@ -1,5 +1,5 @@
 // node client.mjs SYSTEM URL ROOM: one real client.
-import { answer, now } from './child.mjs';
+import { answer, cpu, now } from './child.mjs';
 import { load } from './systems.mjs';
 
 const [name, url, room] = process.argv.slice(2);
@@ -13,9 +13,10 @@ answer({
   /** Joins, and waits until all rows of the room can be read. */
   async join(rows) {
     const started = now();
+    const before = cpu();
     client = await system.openClient(url, room);
     if (rows > 0) await client.holds(rows);
-    return { ms: now() - started, bytes: client.bytes?.() };
+    return { ms: now() - started, cpuMs: cpu() - before, bytes: client.bytes?.() };
   },
   /** Writes as fast as the client takes it, with a turn of the event loop after each few. Tells when each write began. */
   async burst({ from, total }) {
@@ -39,6 +40,6 @@ answer({
     return begun;
   },
   settled: () => client.settled(),
-  cpu: () => process.cpuUsage().user / 1_000 + process.cpuUsage().system / 1_000,
+  cpu,
   stop: () => client?.close(),
 });

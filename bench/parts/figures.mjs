@@ -8,7 +8,8 @@ export function medianOf(values) {
 export function summarize(rounds) {
   const [first] = rounds;
   if (first === undefined) return undefined;
-  if (typeof first === 'number') return { median: rounded(medianOf(rounds)), min: rounded(Math.min(...rounds)), max: rounded(Math.max(...rounds)) };
+  if (typeof first === 'number')
+    return { median: rounded(medianOf(rounds)), min: rounded(Math.min(...rounds)), max: rounded(Math.max(...rounds)) };
   return Object.fromEntries(Object.keys(first).map((key) => [key, summarize(rounds.map((round) => round[key]))]));
 }
 

@@ -32,7 +32,8 @@ function tableOf({ nodes, samples, timeDeltas }) {
     busy += timeDeltas[index];
   });
   const lines = [...self].toSorted(([, a], [, b]) => b - a).slice(0, LINES);
-  return [`${Math.round(busy / 1_000)} ms busy`, ...lines.map(([key, micros]) => `${((100 * micros) / busy).toFixed(1).padStart(6)} %  ${key}`)].join(
-    '\n',
-  );
+  return [
+    `${Math.round(busy / 1_000)} ms busy`,
+    ...lines.map(([key, micros]) => `${((100 * micros) / busy).toFixed(1).padStart(6)} %  ${key}`),
+  ].join('\n');
 }

@@ -1,5 +1,5 @@
 // node readers.mjs SYSTEM URL ROOM: the light readers of one room. Notes when the last of them has got each write.
-import { answer, now } from './child.mjs';
+import { answer, cpu, now } from './child.mjs';
 import { openLightSocket } from './light-socket.mjs';
 import { readers, valueOf } from './settings.mjs';
 import { load } from './systems.mjs';
@@ -50,5 +50,5 @@ answer({
     await whole;
     return doneAt.slice(from);
   },
-  cpu: () => process.cpuUsage().user / 1_000 + process.cpuUsage().system / 1_000,
+  cpu,
 });

@@ -3,12 +3,14 @@ export function tablesOf({ setup, systems, sizes }) {
   const all = Object.values(systems);
   const rows = [
     ['deliveries/s, burst', (s) => s.burst.deliveriesPerSecond, thousands],
+    ['deliveries per second of server CPU, burst', (s) => s.burst.deliveriesPerCpuSecond, thousands],
     ['server CPU per delivery, burst', (s) => s.burst.cpuMicrosPerDelivery, micros],
     ['write to last reader, burst, p50', (s) => s.burst.lastReaderMs, millis],
     [`write to last reader, ${setup.pacedPerSecond}/s, p50`, (s) => s.paced.lastReaderMs, millis],
     [`server CPU per delivery, ${setup.pacedPerSecond}/s`, (s) => s.paced.cpuMicrosPerDelivery, micros],
     [`first join of ${setup.rows.toLocaleString('en')} rows`, (s) => s.join?.firstMs, millis],
     ['later joins', (s) => s.join?.ms, millis],
+    ['client CPU of a later join', (s) => s.join?.cpuMs, millis],
     ['bytes of a join', (s) => s.join?.bytes, kilobytes],
   ];
   const main = table(

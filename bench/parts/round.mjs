@@ -52,6 +52,7 @@ async function measureDeliveries(name, url, server, start) {
     return {
       deliveriesPerSecond: deliveries / seconds,
       lastReaderMs: medianOf(done.map((at, index) => at - begun[index])),
+      deliveriesPerCpuSecond: deliveries / ((after.server - before.server) / 1_000),
       cpuMicrosPerDelivery: ((after.server - before.server) * 1_000) / deliveries,
       /** How busy each process was, 1 being a whole core: who was the bottleneck. */
       load: {
@@ -92,8 +93,9 @@ async function measureJoin(name, url, server, start) {
     await client.stop();
   }
   const [first, ...later] = joined;
+  const median = (key) => medianOf(later.map((one) => one[key]));
   return {
-    join: { firstMs: first.ms, ms: medianOf(later.map(({ ms }) => ms)), bytes: medianOf(later.map(({ bytes }) => bytes)) },
+    join: { firstMs: first.ms, ms: median('ms'), cpuMs: median('cpuMs'), bytes: median('bytes') },
     serverMemoryBytes: await server.ask('memory'),
   };
 }

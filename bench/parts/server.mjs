@@ -1,5 +1,5 @@
 // node server.mjs SYSTEM FOLDER: one server, and what it has cost so far.
-import { answer } from './child.mjs';
+import { answer, cpu } from './child.mjs';
 import { load } from './systems.mjs';
 
 const [name, folder] = process.argv.slice(2);
@@ -8,11 +8,7 @@ const { url, close } = await system.serve(folder);
 
 answer({
   url: () => url,
-  /** Milliseconds of processor time, all threads. */
-  cpu: () => {
-    const { user, system: kernel } = process.cpuUsage();
-    return (user + kernel) / 1_000;
-  },
+  cpu,
   memory: () => process.memoryUsage().rss,
   stop: () => close?.(),
 });

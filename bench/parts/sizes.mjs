@@ -9,10 +9,10 @@ const cotable = `
 
 /** Each has what a client needs to share data while it is connected; yjs is within each of them. */
 const entries = {
-  'Cotable': cotable,
+  Cotable: cotable,
   'Cotable with IndexedDB': `${cotable} export { indexedDb } from 'cotable/adapters/indexeddb';`,
   'y-websocket': `export { WebsocketProvider } from 'y-websocket'; export { Doc, Map } from 'yjs';`,
-  'Hocuspocus': `export { HocuspocusProvider } from '@hocuspocus/provider'; export { Doc, Map } from 'yjs';`,
+  Hocuspocus: `export { HocuspocusProvider } from '@hocuspocus/provider'; export { Doc, Map } from 'yjs';`,
 };
 
 export async function measureSizes() {

@@ -1,6 +1,6 @@
 /** What is compared, in the order of the tables, and what each promises as it is set up here. */
 export const systems = {
-  'cotable': {
+  cotable: {
     title: 'Cotable',
     promise: 'each write is on the disk of the relay (SQLite, WAL, synchronous=FULL) before it is acknowledged and before anybody sees it',
     hasRooms: true,
@@ -10,7 +10,7 @@ export const systems = {
     promise: 'nothing is kept: updates live in the memory of the server, which is its default',
     hasRooms: true,
   },
-  'hocuspocus': {
+  hocuspocus: {
     title: 'Hocuspocus',
     promise: 'nothing is kept: no storage extension is installed (with one, it stores 2 s after a change)',
     hasRooms: true,
