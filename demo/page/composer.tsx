@@ -100,6 +100,7 @@ export function Composer({ editing, submit, cancel }: ComposerProps) {
             <span className="with-shift">
               , <kbd>Shift Enter</kbd> begins a line
             </span>
+            , <kbd>@bot help</kbd> asks the bot
           </>
         )}
       </p>

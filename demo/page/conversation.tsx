@@ -55,13 +55,15 @@ function Nothing() {
     <div className="nothing">
       <ChatIcon />
       <p>Nothing here yet</p>
-      <p>What you write appears on the other side.</p>
+      <p>
+        What you write appears on the other side. <code>@bot help</code> asks the bot.
+      </p>
     </div>
   );
 }
 
 function isFollowUp(message: Message, before: Message | undefined): boolean {
-  return before?.by === message.by && message.at - before.at < RUN_MS;
+  return before?.by === message.by && before.label === message.label && message.at - before.at < RUN_MS;
 }
 
 /** Up and down go from message to message, so that the whole log is one stop of the Tab key and not two per message. */

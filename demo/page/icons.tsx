@@ -51,6 +51,19 @@ export const DownIcon = () => (
   </Icon>
 );
 
+export const BotIcon = () => (
+  <Icon>
+    <rect x="2.75" y="5" width="10.5" height="8" rx="2.5" />
+    <path d="M8 5V2.25M6 8.5v1M10 8.5v1" />
+  </Icon>
+);
+
+export const WarningIcon = () => (
+  <Icon>
+    <path d="M8 2.5 14 13H2L8 2.5ZM8 6.75v3M8 11.4v.1" />
+  </Icon>
+);
+
 export const ChatIcon = () => (
   <svg className="chat-icon" viewBox="0 0 64 48" aria-hidden="true">
     <path d="M6 4h30a4 4 0 0 1 4 4v14a4 4 0 0 1-4 4H16l-8 7v-7H6a4 4 0 0 1-4-4V8a4 4 0 0 1 4-4Z" />

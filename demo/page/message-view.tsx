@@ -1,8 +1,8 @@
-import { useStore } from 'cotable/react';
+import { useStatus, useStore } from 'cotable/react';
 import { useLayoutEffect, useState } from 'react';
-import type { ChatSchema } from '../shared/schema.ts';
+import { BOT, type ChatSchema } from '../shared/schema.ts';
 import type { Message } from './conversation.tsx';
-import { CheckIcon, ClockIcon, DeleteIcon, EditIcon } from './icons.tsx';
+import { BotIcon, CheckIcon, ClockIcon, DeleteIcon, EditIcon, WarningIcon } from './icons.tsx';
 
 export interface MessageActions {
   edit(message: Message): void;
@@ -19,18 +19,32 @@ interface MessageViewProps extends MessageActions {
 }
 
 export function MessageView({ message, isOwn, isFollowUp, isTabStop, edit, remove }: MessageViewProps) {
-  const isPending = usePending(message.id);
+  const isGrowing = message.status === 'incomplete';
+  const isUnkept = usePending(message.id);
+  const { state } = useStatus();
+  // Online the bot hears of it in a moment: only what has to wait for that is called pending.
+  const isPending = isUnkept && !(isGrowing && state === 'online');
   const tabIndex = isTabStop ? 0 : -1;
   return (
-    <article className="message" data-person={message.by} data-own={isOwn} data-pending={isPending} data-follow-up={isFollowUp}>
-      <p className="author">{message.by}</p>
+    <article
+      className="message"
+      aria-busy={isGrowing}
+      data-person={message.by}
+      data-own={isOwn}
+      data-pending={isPending}
+      data-follow-up={isFollowUp}
+      data-status={message.status}
+    >
+      {message.by === BOT ? <BotName label={message.label} /> : <p className="author">{message.by}</p>}
       <div className="bubble">
         <p className="text">{message.text}</p>
+        {isGrowing && !isPending && message.text === '' && <Typing />}
+        {message.status === 'error' && <Problem message={message} />}
         <p className="meta">
           {isPending && (
             <span className="pending-word">
               <ClockIcon />
-              Pending
+              {isGrowing ? 'Asked when online' : 'Pending'}
             </span>
           )}
           {message.edited && <span className="edited">edited</span>}
@@ -63,6 +77,38 @@ export function MessageView({ message, isOwn, isFollowUp, isTabStop, edit, remov
         </div>
       )}
     </article>
+  );
+}
+
+function BotName({ label }: { readonly label: string | undefined }) {
+  return (
+    <p className="author">
+      <BotIcon />
+      {BOT}
+      {label && <span className="label">, {label}</span>}
+    </p>
+  );
+}
+
+/** Stands where the answer will be. */
+function Typing() {
+  return (
+    <p className="typing" role="img" aria-label={`${BOT} is writing`}>
+      <i />
+      <i />
+      <i />
+    </p>
+  );
+}
+
+function Problem({ message }: { readonly message: Message }) {
+  return (
+    <p className="problem">
+      <WarningIcon />
+      <span>
+        <strong>{message.text ? 'The answer broke off.' : 'No answer.'}</strong> {message.problem}
+      </span>
+    </p>
   );
 }
 

@@ -3,8 +3,9 @@ import { indexedDb } from 'cotable/adapters/indexeddb';
 import { StoreProvider } from 'cotable/react';
 import { webSocket } from 'cotable/transports/websocket';
 import { createRoot } from 'react-dom/client';
+import type { Config } from '../shared/config.ts';
 import { mutators } from '../shared/mutators.ts';
-import { RELAY_PATH, ROOM, schema } from '../shared/schema.ts';
+import { ROOM, schema } from '../shared/schema.ts';
 import { Chat } from './chat.tsx';
 import { createNetworkSwitch } from './network-switch.ts';
 import { switchable } from './switchable.ts';
@@ -18,8 +19,15 @@ const store = createStore({
   room: ROOM,
   userId: user,
   storage: indexedDb(),
-  transports: [switchable(webSocket(RELAY_PATH), network)],
+  transports: [switchable(webSocket(relayUrl), network)],
 });
+
+/** Asked before each link: another relay may have taken over, at another port. */
+async function relayUrl(): Promise<string> {
+  const response = await fetch('/config.json');
+  const { relayPort } = (await response.json()) as Config;
+  return `ws://${location.hostname}:${relayPort}/`;
+}
 
 /** What is being written to the disk is there before the page goes. */
 async function reload(): Promise<void> {

@@ -1,5 +1,5 @@
-import { defineMutators, reject, type MutatorContext } from 'cotable';
-import type { ChatSchema } from './schema.ts';
+import { defineMutators, reject, type MutatorContext, type RowOf } from 'cotable';
+import { BOT, type ChatSchema } from './schema.ts';
 
 /** A longer message is refused. */
 export const MAX_TEXT = 1000;
@@ -8,7 +8,10 @@ export const MAX_TEXT = 1000;
 export const mutators = defineMutators<ChatSchema>({
   send: (ctx, { text }) => {
     const id = ctx.newId();
-    ctx.table('messages').set(id, { id, text: clean(text), by: ctx.userId, at: ctx.now });
+    const said = clean(text);
+    ctx.table('messages').set(id, { id, text: said, by: ctx.userId, at: ctx.now });
+    const question = questionIn(said);
+    if (question !== undefined) ask(ctx, question);
   },
   edit: (ctx, { id, text }) => {
     assertOwn(ctx, id);
@@ -18,7 +21,37 @@ export const mutators = defineMutators<ChatSchema>({
     assertOwn(ctx, id);
     ctx.table('messages').delete(id);
   },
+  sign: (ctx, { id, label }) => {
+    if (isPlaceholder(ctx.table('messages').get(id))) ctx.table('messages').update(id, { label });
+  },
+  putItem: (ctx, { id, text }) => {
+    ctx.table('items').set(id, { id, text: clean(text), by: ctx.userId, at: ctx.now, isDone: false });
+  },
+  finishItem: (ctx, { id }) => {
+    ctx.table('items').update(id, { isDone: true });
+  },
 });
+
+/** What a message asks the bot; `undefined` when it is not to the bot. */
+export function questionIn(text: string): string | undefined {
+  return /^@bot(?:\s+(.*))?$/is
+    .exec(text)
+    ?.slice(1)
+    .map((question) => question ?? '')[0];
+}
+
+/** Whether a message is one that the bot is to fill: any client may name any message. */
+export function isPlaceholder(message: RowOf<ChatSchema, 'messages'> | undefined): boolean {
+  return message?.by === BOT && message.status === 'incomplete';
+}
+
+/** The placeholder is there at once, offline too; the run that fills it begins when the relay has both. */
+function ask(ctx: MutatorContext<ChatSchema>, question: string): void {
+  const id = ctx.newId();
+  // A moment later: it stands below what asks for it.
+  ctx.table('messages').set(id, { id, text: '', by: BOT, at: ctx.now + 1, status: 'incomplete' });
+  ctx.enqueueAction('answer', { id, question });
+}
 
 function clean(text: string): string {
   const cleaned = text.trim();

@@ -133,7 +133,7 @@ export function paneOf(page: Page, user: string): Pane {
     async say(text) {
       await field.fill(text);
       await field.press('Enter');
-      await articles.filter({ hasText: text }).waitFor();
+      await articles.filter({ hasText: text }).last().waitFor();
     },
   };
 }

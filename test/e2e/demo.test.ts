@@ -1,77 +1,17 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Browser, BrowserContextOptions, Page } from 'playwright';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { buildPage, openBrowser, paneOf, runDemo, startDemo, TIMEOUT_MS, type Demo, type Pane } from './demo-harness.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { describeBot } from './demo-bot.ts';
+import { runDemo, type Pane } from './demo-harness.ts';
+import { bothShow, confirmed, demoScene, eventually } from './demo-scene.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
-let browser: Browser;
-/** The relay's data of one test. */
-let data: string;
-let demo: Demo;
-const running = new Set<Demo>();
-/** What scripts of the pages threw, and nobody caught. */
-const pageErrors: string[] = [];
-
-beforeAll(async () => {
-  await buildPage();
-  browser = await openBrowser();
-});
-afterAll(() => browser?.close());
-
-beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), 'cotable-demo-'));
-  demo = await start('--port', '0');
-});
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
-  for (const one of running) await one.stop();
-  running.clear();
-  await rm(data, { recursive: true, force: true });
-  expect(pageErrors.splice(0)).toEqual([]);
-});
-
-async function start(...args: string[]): Promise<Demo> {
-  const started = await startDemo(['--data', data, ...args]);
-  running.add(started);
-  return started;
-}
-
-/** Ends the demo, and starts it where it was. */
-async function restart(...args: string[]): Promise<void> {
-  expect(await demo.stop()).toBe(0);
-  demo = await start('--port', demo.port, ...args);
-}
-
-/** A person with a browser of their own: nothing in it yet. */
-async function open(options: BrowserContextOptions = {}): Promise<{ readonly page: Page; readonly alice: Pane; readonly bob: Pane }> {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.on('pageerror', (error) => pageErrors.push(error.message));
-  await page.goto(demo.url);
-  return { page, alice: paneOf(page, 'Alice'), bob: paneOf(page, 'Bob') };
-}
-
-const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: TIMEOUT_MS });
-
-async function confirmed(pane: Pane): Promise<void> {
-  await eventually(pane.state).toBe('Online');
-  await eventually(pane.pending).toBe('0 pending');
-}
-
-async function bothShow(alice: Pane, bob: Pane, texts: readonly string[]): Promise<void> {
-  for (const pane of [alice, bob]) {
-    await eventually(pane.texts).toEqual(texts);
-    await confirmed(pane);
-  }
-  expect(await alice.whole()).toEqual(await bob.whole());
-}
+const scene = demoScene();
 
 describe('the page', () => {
   it('[DM1] shows two clients, each with all it needs, by its accessible name', async () => {
-    const { alice, bob } = await open();
+    const { alice, bob } = await scene.open();
     for (const pane of [alice, bob]) {
       await pane.field.waitFor();
       await pane.send.waitFor();
@@ -88,7 +28,7 @@ describe('the page', () => {
   });
 
   it('[DM2] carries a message from Alice to Bob, and back', async () => {
-    const { alice, bob } = await open();
+    const { alice, bob } = await scene.open();
     await alice.say('hello Bob');
     await bothShow(alice, bob, ['hello Bob']);
     await bob.say('hello Alice');
@@ -98,7 +38,7 @@ describe('the page', () => {
   });
 
   it('[DM3 DM4 DM5] lets nothing cross while Alice is offline, keeps what she wrote over a reload, and brings both level again', async () => {
-    const { page, alice, bob } = await open();
+    const { page, alice, bob } = await scene.open();
     await alice.say('before');
     await bothShow(alice, bob, ['before']);
 
@@ -132,10 +72,10 @@ describe('the page', () => {
   });
 
   it('[DM6] opens no link while the switch is off, and closes the open one at once', async () => {
-    const page = await (await browser.newContext()).newPage();
+    const page = await (await scene.browser.newContext()).newPage();
     const links: { readonly isClosed: () => boolean }[] = [];
     page.on('websocket', (link) => links.push(link));
-    await page.goto(`${demo.url}pane.html?user=Carol`);
+    await page.goto(`${scene.demo.url}pane.html?user=Carol`);
     const network = page.getByRole('switch', { name: 'Network' });
     const state = () => page.getByRole('status').innerText();
     await eventually(state).toBe('Online');
@@ -155,18 +95,18 @@ describe('the page', () => {
   });
 
   it('[DM7] shows the history of a restarted relay to a browser that never saw it', async () => {
-    const { alice, bob } = await open();
+    const { alice, bob } = await scene.open();
     await alice.say('one');
     await bob.say('two');
     await bothShow(alice, bob, ['one', 'two']);
-    for (const context of browser.contexts()) await context.close();
-    await restart();
-    const cold = await open();
+    for (const context of scene.browser.contexts()) await context.close();
+    await scene.restart();
+    const cold = await scene.open();
     await bothShow(cold.alice, cold.bob, ['one', 'two']);
   });
 
   it('[DM8 DM13] meets an emptied relay: takes the new room, sends what was pending, and shows what could not be kept', async () => {
-    const { alice, bob } = await open();
+    const { alice, bob } = await scene.open();
     await alice.say('gone with the relay');
     await bothShow(alice, bob, ['gone with the relay']);
     await alice.network.click();
@@ -177,9 +117,9 @@ describe('the page', () => {
     await alice.field.press('Enter');
     await eventually(alice.pending).toBe('2 pending');
 
-    await writeFile(join(data, 'notes.txt'), 'not the demo’s');
-    await restart('--fresh');
-    expect(await readdir(data)).toContain('notes.txt');
+    await writeFile(join(scene.data, 'notes.txt'), 'not the demo’s');
+    await scene.restart(['--fresh']);
+    expect(await readdir(scene.data)).toContain('notes.txt');
     await eventually(bob.texts).toEqual([]);
     await alice.network.click();
     await bothShow(alice, bob, ['waits for a relay']);
@@ -193,14 +133,14 @@ describe('the page', () => {
   });
 
   it('[DM9] stays as it is while the relay restarts, and comes back by itself', async () => {
-    const { page, alice, bob } = await open();
+    const { page, alice, bob } = await scene.open();
     await alice.say('before');
     await bothShow(alice, bob, ['before']);
     const frames = page.frames();
     expect(frames).toHaveLength(3);
     for (const frame of frames) await frame.evaluate(() => Object.assign(window, { marker: true }));
     await alice.field.fill('a draft');
-    await restart();
+    await scene.restart();
     await bob.say('after');
     await bothShow(alice, bob, ['before', 'after']);
     for (const frame of frames) expect(await frame.evaluate(() => 'marker' in window)).toBe(true);
@@ -210,7 +150,7 @@ describe('the page', () => {
 
 describe('the conversation', () => {
   it('[DM10] can be held by keyboard alone', async () => {
-    const { page, alice, bob } = await open();
+    const { page, alice, bob } = await scene.open();
     await alice.field.focus();
     await page.keyboard.type('first line');
     await page.keyboard.press('Shift+Enter');
@@ -251,7 +191,7 @@ describe('the conversation', () => {
   });
 
   it('[DM12] lets its author change and delete a message, offline too', async () => {
-    const { alice, bob } = await open();
+    const { alice, bob } = await scene.open();
     await alice.say('teh first');
     await alice.say('the second');
     await bothShow(alice, bob, ['teh first', 'the second']);
@@ -273,7 +213,7 @@ describe('the conversation', () => {
   });
 
   it('[DM13] keeps a text that is refused, and says why', async () => {
-    const { alice } = await open();
+    const { alice } = await scene.open();
     await confirmed(alice);
     await alice.field.fill('x'.repeat(1001));
     await alice.field.press('Enter');
@@ -286,7 +226,7 @@ describe('the conversation', () => {
   });
 
   it('[DM14] follows the newest message, unless the reader has scrolled up', async () => {
-    const { alice, bob } = await open();
+    const { alice, bob } = await scene.open();
     for (let number = 1; number <= 15; number++) await alice.say(`message number ${number}.`);
     await eventually(bob.texts).toHaveLength(15);
     const toEnd = (pane: Pane) => pane.log.evaluate((log) => Math.round(log.scrollHeight - log.scrollTop - log.clientHeight));
@@ -304,7 +244,7 @@ describe('the conversation', () => {
   });
 
   it('[DM11] fits a phone: nothing to be scrolled sideways, everything within reach', async () => {
-    const { page, alice, bob } = await open({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+    const { page, alice, bob } = await scene.open({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await alice.say(`a-word-without-end-${'x'.repeat(120)}`);
     await bob.say('and a sentence that is long enough for two lines at least');
     await eventually(alice.texts).toHaveLength(2);
@@ -326,19 +266,22 @@ describe('the conversation', () => {
 
 describe('the server', () => {
   it('[DM15] takes a free port when its own is taken, says so, and says where the data is', async () => {
-    const second = await start('--port', demo.port);
-    expect(second.port).not.toBe(demo.port);
-    expect(second.output).toContain(`Port ${demo.port} is taken`);
-    expect(second.output).toContain(join(data, 'relay.db'));
+    const second = await scene.start(['--port', scene.demo.port]);
+    expect(second.port).not.toBe(scene.demo.port);
+    expect(second.output).toContain(`Port ${scene.demo.port} is taken`);
+    expect(second.output).toContain(join(scene.data, 'relay.db'));
     expect((await fetch(`${second.url}healthz`)).status).toBe(200);
   });
 
   it('[DM16] ends with code 0 when it is asked to, pages open or not, and with 1 when it cannot begin', async () => {
-    const { alice } = await open();
+    const { alice } = await scene.open();
     await confirmed(alice);
-    expect(await demo.stop('SIGINT')).toBe(0);
+    expect(await scene.demo.stop('SIGINT')).toBe(0);
     expect(await runDemo(['--port', 'many'])).toMatchObject({ code: 1, output: expect.stringContaining('--port') });
-    await writeFile(join(data, 'file'), '');
-    expect(await runDemo(['--port', '0', '--data', join(data, 'file')])).toMatchObject({ code: 1 });
+    await writeFile(join(scene.data, 'file'), '');
+    expect(await runDemo(['--port', '0', '--data', join(scene.data, 'file')])).toMatchObject({ code: 1 });
   });
 });
+
+// In a file of its own; called here, because test files run side by side and the page is built once.
+describeBot(scene);
