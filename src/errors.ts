@@ -64,7 +64,7 @@ export const catalogue = {
   'mutation.contested': {
     httpStatus: 409,
     message: 'What {name} read kept changing while it awaited',
-    hint: 'Await less inside the mutator, or read later.',
+    hint: 'Await less inside the mutator, read later, and do not call store.mutate in a mutator.',
   },
   'clock.outOfBounds': {
     httpStatus: 400,

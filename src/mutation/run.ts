@@ -80,7 +80,11 @@ export function runAndCommit<T>(
   run = 1,
 ): T | Promise<T> {
   const { result, running } = start(host, call, body);
-  if (!running) return commit(result);
+  if (!running) {
+    // Only a mutator that makes mutations itself gets here: what it read is not so any more.
+    if (result.isStale()) throw new CotableError('mutation.contested', { name: call.name });
+    return commit(result);
+  }
   const again = (): T | Promise<T> => {
     if (run >= MAX_RUNS) throw new CotableError('mutation.contested', { name: call.name });
     return runAndCommit(host, call, commit, body, run + 1);
