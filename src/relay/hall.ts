@@ -8,7 +8,7 @@ import type { CallFrame, HelloFrame, MutateFrame, MutationOutcome, RelayFrame } 
 import { parseJson } from '../protocol/json.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { Accepted } from './commits.ts';
-import type { Member, Seat } from './member.ts';
+import type { Member, MemberHost, Seat } from './member.ts';
 import { PAGE, type Author, type Room } from './room.ts';
 import type { RoomStreams } from './streams.ts';
 
@@ -31,7 +31,7 @@ const PART_BYTES = 192 * 1024;
 /** The links of one room: who gets what is committed, and how a newcomer gets level. */
 export interface Hall {
   readonly size: number;
-  join(member: Member, hello: HelloFrame): Promise<Seat>;
+  join: MemberHost['join'];
   committed(group: readonly Accepted<Author>[]): void;
   /** To everyone who is level. */
   broadcast(frames: readonly RelayFrame[]): void;
@@ -51,7 +51,7 @@ export function createHall(parts: HallParts): Hall {
   /** Those who are level: they get each group as it is committed. */
   const level = new Set<Member>();
 
-  async function join(member: Member, hello: HelloFrame): Promise<Seat> {
+  async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
     for (const other of present) {
       // A link that carries this writer, or one that is fenced now, is a leftover of the same device.
       const isLeftover = other.userId === member.userId && (other.writer === hello.writer || hello.fence.includes(other.writer));
@@ -59,20 +59,14 @@ export function createHall(parts: HallParts): Hall {
     }
     present.add(member);
     try {
-      await greet(member, hello);
+      await greet(member, hello, seated);
     } catch (error) {
       leave(member);
       throw error;
     }
-    return {
-      mutate: (frame) => mutate(member, frame),
-      call: (frame) => unless(member, call(member, frame)),
-      resume: ({ run }) => streams.open().forEach((frame) => 'run' in frame && frame.run === run && member.send(frame)),
-      leave: () => leave(member),
-    };
   }
 
-  async function greet(member: Member, hello: HelloFrame): Promise<void> {
+  async function greet(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
     await room.writers.fence(member.userId, hello.fence, () => room.commits.settled());
     const writerLast = hello.writer === 0 ? 0 : await room.writers.claim(member.userId, hello.writer);
     // What the old link of this device got accepted is kept before the answer says what became of it.
@@ -91,8 +85,14 @@ export function createHall(parts: HallParts): Hall {
       userId: member.userId,
       outcomes,
     });
+    seated({
+      mutate: (frame) => mutate(member, frame),
+      call: (frame) => unless(member, call(member, frame)),
+      resume: ({ run }) => streams.open().forEach((frame) => frame.run === run && member.send(frame)),
+      leave: () => leave(member),
+    });
     // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
-    for (const frame of streams.ended(hello.seq)) member.send(frame);
+    if (isKnown) for (const frame of streams.ended(hello.seq)) member.send(frame);
     for (let at = 0; snapshot && (at === 0 || at < snapshot.bytes.length); at += PART_BYTES) {
       const bytes = snapshot.bytes.subarray(at, at + PART_BYTES);
       member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, isLast: at + PART_BYTES >= snapshot.bytes.length, bytes });
@@ -187,8 +187,10 @@ export function createHall(parts: HallParts): Hall {
         for (const frame of due) member.send(frame);
         member.send({ type: 'entries', lineage, epoch, records: own });
       }
-      const message = joinFrames([...due.map(encodeFrame), encodeFrame({ type: 'entries', lineage, epoch, records })]);
-      for (const member of level) if (!authors.has(member)) member.sendMessage(message);
+      const others = [...level].filter((member) => !authors.has(member));
+      if (others.length === 0) return;
+      const message = joinFrames([...due, { type: 'entries' as const, lineage, epoch, records }].map(encodeFrame));
+      for (const member of others) member.sendMessage(message);
     },
     broadcast(frames) {
       const message = joinFrames(frames.map(encodeFrame));

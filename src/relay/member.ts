@@ -28,8 +28,11 @@ export interface MemberHost {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;
-  /** Greets a link: answers `hello`, sends what it lacks, and from then on what is committed. */
-  join(member: Member, hello: HelloFrame): Promise<Seat>;
+  /**
+   * Greets a link: answers `hello`, sends what it lacks, and from then on what is committed. `seated` is called with the
+   * welcome: a store may write as soon as it has what the welcome told of, while the relay still sends what came since.
+   */
+  join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void>;
 }
 
 /** A member's place in a room. */
@@ -125,11 +128,10 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   }
 
   function greet(frame: HelloFrame): void {
-    host.join(member, frame).then(
-      (taken) => {
-        if (isClosed) taken.leave();
-        else seat = taken;
-      },
+    const seated = (taken: Seat): void => void (seat = taken);
+    host.join(member, frame, seated).then(
+      // It may have gone while it was greeted.
+      () => isClosed && seat?.leave(),
       (error: unknown) => fail(toError(error)),
     );
   }

@@ -151,13 +151,13 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     unloads.add(cancel);
   }
 
-  async function join(member: Member, hello: HelloFrame): Promise<Seat> {
+  async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
     if (hello.userId === '' || hello.userId === SYSTEM) throw new CotableError('auth.required', {});
     const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
     if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
     if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);
     const { hall } = await roomOf(hello.room);
-    return hall.join(member, hello);
+    return hall.join(member, hello, seated);
   }
 
   async function close(): Promise<void> {

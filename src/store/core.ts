@@ -210,7 +210,6 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         for (const writer of former) fence.add(writer);
         replica = fresh;
         settle(settled);
-        mustRebuild = false;
         keepAll([...fresh.pending.values()]);
         events.changed(changed);
         // Those have left nothing in the fresh replica.

@@ -100,6 +100,47 @@ describe('a newcomer', () => {
   });
 });
 
+describe('a store that is level while the relay still sends what came since', () => {
+  it('[SB4] may send at once: nothing of it is refused, and the link stays', async () => {
+    const hub = memoryHub();
+    const real = memoryRelayStorage();
+    const between: { run?: () => Promise<void> } = {};
+    const relay = createRelay({
+      backend: { schema, mutators },
+      acceptors: [hub.acceptor()],
+      storage: {
+        ...real,
+        async entries(...args) {
+          const page = await real.entries(...args);
+          await between.run?.();
+          return page;
+        },
+      },
+    });
+    onTestFinished(() => relay.close());
+    const [ann, ben] = [open(hub, 'ann', memoryClientStorage()), open(hub, 'ben', memoryClientStorage())];
+    await Promise.all([ann.synced, ben.synced]);
+    hub.setAvailable('ben', false);
+    await write(ann, 'a');
+    const receipt = await ben.mutate.write({ id: 'pending', text: '' });
+    let pages = 0;
+    between.run = async () => {
+      pages += 1;
+      // With the first page ben has all that he was told of; what comes now is more, and its page takes its time.
+      if (pages === 1) await write(ann, 'since');
+      else await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    const states: string[] = [];
+    ben.status$.subscribe(({ state, reason }) => states.push(`${state} ${reason?.code ?? ''}`.trim()));
+    hub.setAvailable('ben', true);
+    await receipt.confirmed;
+    await vi.waitFor(() => expect(idsOf(ben)).toEqual(['a', 'pending', 'since']));
+    expect(pages).toBeGreaterThan(1);
+    // The first is what stood before the way was free.
+    expect(states.slice(1).filter((state) => /^(error|offline)/.test(state))).toEqual([]);
+  });
+});
+
 describe('a device that keeps nothing, with something pending that cannot run again', () => {
   it('[SB3] comes online and tells of the rejection', async () => {
     const hub = memoryHub();
