@@ -64,6 +64,24 @@ function databaseOver(connection: Connection): ClientDatabase {
         throw storageError(error);
       }
     },
+    async claim(key, value) {
+      try {
+        const copy = structuredClone(value);
+        const [found] = await connection.use('readwrite', (store) =>
+          Promise.all([
+            promisifyRequest<unknown>(store.get([...key])).then((standing) => {
+              // Within the same transaction, which lives while it is asked something.
+              if (standing === undefined) store.put(copy, [...key]);
+              return standing ?? copy;
+            }),
+            committed(store.transaction),
+          ]),
+        );
+        return found;
+      } catch (error) {
+        throw storageError(error);
+      }
+    },
     close: () => connection.close(),
   };
 }

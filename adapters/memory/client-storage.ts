@@ -42,6 +42,14 @@ function openPairs(pairs: Pair[], durable: boolean): ClientDatabase {
       }
       for (const pair of checked.put) putPair(pairs, pair);
     },
+    async claim(key, value) {
+      mustBeOpen();
+      const [standing] = pairs.filter((pair) => compareKeys(pair[0], key) === 0);
+      if (standing) return structuredClone(standing[1]);
+      const [copy] = copyOf({ put: [[key, value]] }).put;
+      if (copy) putPair(pairs, copy);
+      return structuredClone(value);
+    },
     async close() {
       closed = true;
     },

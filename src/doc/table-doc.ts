@@ -3,6 +3,7 @@ import { jsonEquals } from '../util/json.ts';
 import type { CellChanges, Cell, Effect, RowCells } from './cells.ts';
 import { addCell, cellKey, splitCellKey, type EffectBuilder } from './cells.ts';
 import { foldRow } from './fold.ts';
+import { askForMissing, hearSync, type Heard } from './table-sync.ts';
 import { effectOfUpdate, gateUpdate, toCell, type UpdateEffect } from './update.ts';
 
 /** One table's Yjs document: makes and takes updates. What a row is worth is decided by the fold, not here. */
@@ -21,8 +22,14 @@ export interface TableDoc {
   cell(key: string): Cell | undefined;
   /** All cells, by row. Only for a document in which no edit is older than its row: one that a relay has folded. */
   rows(): Map<string, RowCells>;
+  /** One row. The first call reads the whole document. */
+  row(key: string): RowCells | undefined;
   /** The whole document as one update. */
   encode(): Uint8Array;
+  /** The question to other replicas for what this one lacks. */
+  ask(): Uint8Array;
+  /** Takes what another replica asks or answers. It is trusted. */
+  hear(message: Uint8Array): Heard;
 }
 
 /** An empty document that writes as `writer`. The id must never be in use by two documents that are alive. */
@@ -34,6 +41,17 @@ export function createTableDoc(table: string, writer: number): TableDoc {
   const listen = (update: Uint8Array): void => {
     written = update;
   };
+  /** The cell keys of each row, once somebody has asked for one. */
+  let keysOf: Map<string, Set<string>> | undefined;
+
+  function index(keys: Iterable<string>): void {
+    for (const key of keys) {
+      const { row } = splitCellKey(key);
+      const known = keysOf?.get(row);
+      if (known) known.add(key);
+      else keysOf?.set(row, new Set([key]));
+    }
+  }
 
   function cell(key: string): Cell | undefined {
     const value = map.get(key);
@@ -75,7 +93,29 @@ export function createTableDoc(table: string, writer: number): TableDoc {
       } finally {
         doc.off('update', listen);
       }
+      index(changes.keys());
       return written;
+    },
+
+    row(key) {
+      if (!keysOf) {
+        keysOf = new Map();
+        index(map.keys());
+      }
+      const builder: EffectBuilder = new Map();
+      for (const name of keysOf.get(key) ?? []) {
+        const value = cell(name);
+        if (value) addCell(builder, name, value);
+      }
+      const writes = builder.get(key);
+      return writes && foldRow(undefined, writes);
+    },
+
+    ask: () => askForMissing(doc),
+    hear(message) {
+      const heard = hearSync(doc, table, message);
+      index(heard.touched);
+      return heard;
     },
 
     rows() {

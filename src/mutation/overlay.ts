@@ -13,7 +13,7 @@ export interface RowSource {
   cells(key: string): RowCells | undefined;
   /** All rows by key. The same object for as long as nothing in the table changes. */
   entries(): readonly (readonly [string, JsonObject])[];
-  /** The highest clock that this device's own pending mutations gave a cell of the row; 0 for none. */
+  /** The highest clock that what is pending on this device gave a cell of the row; 0 for none. */
   ownClock(key: string): number;
 }
 
@@ -22,6 +22,8 @@ export interface TableOverlay extends TableWriter<JsonObject, JsonObject> {
   readonly source: RowSource;
   /** Whether something that was read is not so any more. */
   isStale(): boolean;
+  /** The rows that were read or written; `undefined`: all of them. */
+  used(): ReadonlySet<string> | undefined;
   /** A clock above what was read, and above this device's own pending cells that are written over. */
   floor(): number;
   /**
@@ -108,6 +110,7 @@ export function createTableOverlay(
       for (const [key, row] of read) if (source.get(key) !== row) return true;
       return false;
     },
+    used: () => (listed ? undefined : new Set([...read.keys(), ...written.keys()])),
     floor() {
       let floor = 0;
       for (const key of listed ? listed.map(([key]) => key) : []) floor = Math.max(floor, clockOfRow(source.cells(key)));

@@ -49,6 +49,8 @@ export interface Call {
 export interface MutatorResult {
   readonly intents: readonly Intent[];
   isStale(): boolean;
+  /** By table: the rows that it read or wrote; `undefined`: all of them. */
+  used(): ReadonlyMap<string, ReadonlySet<string> | undefined>;
   floor(): number;
   /** By table, only those with changes. */
   changes(clock: number): ReadonlyMap<string, CellChanges>;
@@ -149,6 +151,7 @@ function start(
   const result: MutatorResult = {
     intents,
     isStale: () => [...overlays].some(([name, table]) => table.source !== host.source(name) || table.isStale()),
+    used: () => new Map([...overlays].map(([name, table]) => [name, table.used()])),
     floor: () => Math.max(0, ...[...overlays.values()].map((table) => table.floor())),
     changes(clock) {
       const changes = new Map<string, CellChanges>();

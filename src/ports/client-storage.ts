@@ -27,6 +27,11 @@ export interface ClientDatabase {
    * cannot be cloned rejects and changes nothing. Rejects with a `storage.*` error.
    */
   write(batch: StorageBatch): Promise<void>;
+  /**
+   * Puts a value where nothing is, and resolves with what is there then: of several that claim a key one wins, and all
+   * hear of it. Takes its turn among the writes.
+   */
+  claim(key: StorageKey, value: StorageValue): Promise<StorageValue>;
   /** Lets the database go after the writes that were begun. Later calls reject with `storage.closed`. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
 import { CotableError } from '../errors.ts';
 import type { ClientStorage } from '../ports/client-storage.ts';
+import type { TabTransport } from '../ports/tabs.ts';
 import type { Transport } from '../ports/transport.ts';
 import { roomNameProblem } from '../protocol/limits.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
@@ -19,8 +20,12 @@ export interface StoreOptions<S extends AnySchema> {
   readonly room: string;
   /** Where data outlives the tab: `indexedDb()`. */
   readonly storage: ClientStorage;
-  /** How to reach the relay; with several, each try takes the next. None: everything stays pending on the device. */
-  readonly transports: readonly Transport[];
+  /**
+   * How to reach the relay (with several, each try takes the next), and the other tabs of this device: `webSocket(url)`,
+   * `broadcastChannel()`. With no way to a relay this device is the authority: it confirms what it keeps, and its tabs bring
+   * each other to the same rows. What such a store keeps is kept apart from that of one with a relay.
+   */
+  readonly transports: readonly (Transport | TabTransport)[];
   /** Called before each handshake; what it gives is shown to the relay. */
   readonly token?: () => string | Promise<string>;
   /** Who writes; taken only by a relay that does not authenticate. Default: an id that this device keeps for the room. */
@@ -45,7 +50,8 @@ export function createStore<S extends AnySchema>(options: StoreOptions<S>): Stor
     room,
     storage,
     fallback: memoryClientStorage(),
-    transports,
+    transports: transports.filter((transport) => 'connect' in transport),
+    tabs: transports.filter((transport) => 'join' in transport),
     token,
     userId,
     clock: realClock(),

@@ -1,12 +1,16 @@
 import { CotableError, asCotableError } from '../errors.ts';
 import type { ClientDatabase, StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
-import { readStored, type Stored } from './stored.ts';
+import type { ForeignMutation } from './replica.ts';
+import { keys, readStored, type Stored, type StoredDevice } from './stored.ts';
 
 /** The device's record of one room. Writes take effect in the order of the calls; each is one storage transaction. */
 export interface Journal {
   readonly durable: boolean;
   load(): Promise<Stored>;
+  outbox(): Promise<readonly ForeignMutation[]>;
   write(batch: StorageBatch): Promise<void>;
+  /** Who this device is; `newcomer` where nobody has said so before. */
+  introduce(newcomer: StoredDevice): Promise<StoredDevice>;
   close(): Promise<void>;
 }
 
@@ -35,6 +39,14 @@ export function createJournal(database: ClientDatabase): Journal {
 
     async load() {
       return readStored(await database.range([]));
+    },
+
+    async outbox() {
+      return readStored(await database.range(['outbox'])).outbox;
+    },
+
+    async introduce(newcomer) {
+      return (await database.claim(keys.device, newcomer)) as StoredDevice;
     },
 
     write(batch) {

@@ -12,7 +12,8 @@ export interface MutateOptions {
   readonly core: Core;
   /** Calls at once when mutations can run, otherwise as soon as they can, in the order asked; with an error if they never can. */
   readonly whenReady: (begin: (error?: CotableError) => void) => void;
-  readonly isClosed: () => boolean;
+  /** Why nothing can be written any more. */
+  readonly refusal: () => CotableError | undefined;
   readonly userId: () => string;
   readonly keep: (mutation: PendingMutation) => Promise<void>;
   readonly committed: (mutation: PendingMutation) => void;
@@ -27,6 +28,11 @@ export function createMutate(options: MutateOptions): {
   const { core } = options;
   let counter = 0;
 
+  function assertWritable(): void {
+    const refusal = options.refusal();
+    if (refusal) throw refusal;
+  }
+
   function nextKey(): MutationKey {
     counter += 1;
     return { replica: core.replicaName, counter };
@@ -39,13 +45,11 @@ export function createMutate(options: MutateOptions): {
   }
 
   function commit(call: OutboxCall, result: MutatorResult): MutationReceipt {
-    if (options.isClosed()) throw new CotableError('store.closed', {});
+    assertWritable();
     const clock = core.hybrid.next();
-    const changes = result.changes(clock);
-    core.replica.checkSize(call.name, changes, result.intents);
+    const mutation = core.replica.commit(call, clock, result);
     const confirmed = createDeferred<void>();
-    core.receipts.set(call.id, confirmed);
-    const mutation = core.replica.commit(call, clock, result.intents, changes);
+    core.verdicts.receipts.set(call.id, confirmed);
     const stored = quiet(options.keep(mutation));
     options.committed(mutation);
     core.publish();
@@ -54,7 +58,7 @@ export function createMutate(options: MutateOptions): {
 
   const mutate = (name: string, input: unknown): Promise<MutationReceipt> =>
     new Promise((resolve, reject) => {
-      if (options.isClosed()) throw new CotableError('store.closed', {});
+      assertWritable();
       // Checked and copied within the call: what the caller does to its object later is no part of the mutation.
       const checked = checkCall(core.host, name, input);
       options.whenReady((error) => {

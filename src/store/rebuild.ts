@@ -1,7 +1,8 @@
 import { asCotableError, CotableError } from '../errors.ts';
 import { runMutator, type MutatorHost } from '../mutation/run.ts';
 import type { AnySchema } from '../schema/schema.ts';
-import { createReplica, type Confirmed, type OutboxCall, type Replica } from './replica.ts';
+import { createReplica, type Confirmed, type ForeignMutation, type OutboxMutation, type Replica } from './replica.ts';
+import { byOrder } from './stored.ts';
 
 export interface Rebuilt {
   readonly replica: Replica;
@@ -14,13 +15,15 @@ export interface Rebuilt {
  * order, under `writer`. A mutation keeps its id, and its clock too unless it reads something later or writes over an
  * earlier one of this device; clocks above `ceiling` are lowered to it first. `pending` may grow while this runs
  * (mutators may await): `finish` is called in the very moment when all of it has run, so that nothing slips in between.
+ * What other tabs have pending is seen by those that come later.
  */
 export async function rebuild(options: {
   readonly schema: AnySchema;
   readonly host: Omit<MutatorHost, 'source'>;
   readonly writer: number;
   readonly confirmed: Confirmed;
-  readonly pending: Iterable<OutboxCall & { readonly clock: number }>;
+  readonly pending: Iterable<OutboxMutation>;
+  readonly foreign: readonly ForeignMutation[];
   readonly ceiling: number;
   /** Called with the confirmed state alone, before anything pending runs on it. */
   readonly confirmedReady?: (replica: Replica) => void;
@@ -37,21 +40,26 @@ export async function rebuild(options: {
       return state;
     },
   };
+  const foreign = options.foreign.toSorted(byOrder);
+  let shown = 0;
+  const showUntil = (mutation?: OutboxMutation): void => {
+    for (let next = foreign[shown]; next && (!mutation || byOrder(next, mutation) < 0); next = foreign[++shown]) replica.show(next);
+  };
   for (const mutation of options.pending) {
+    showUntil(mutation);
     const { key, id, name, input, userId, at } = mutation;
     const call = { key, id, name, input, userId, at };
     try {
       const running = runMutator(host, call);
       const result = 'then' in running ? await running : running;
       const clock = Math.max(Math.min(mutation.clock, options.ceiling), result.floor() + 1);
-      const changes = result.changes(clock);
-      replica.checkSize(name, changes, result.intents);
-      replica.commit(call, clock, result.intents, changes);
+      replica.commit(call, clock, result);
     } catch (error) {
       const reason = asCotableError(error, (text) => new CotableError('mutation.failed', { name, reason: text }, { cause: error }));
       failed.set(id, reason);
       replica.park(call, mutation.clock, reason);
     }
   }
+  showUntil();
   options.finish({ replica, failed });
 }

@@ -1,6 +1,7 @@
 import { changesToEffect, type CellChanges, type Effect } from '../doc/cells.ts';
 import { createTableDoc } from '../doc/table-doc.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
+import type { MutatorResult } from '../mutation/run.ts';
 import { CotableError } from '../errors.ts';
 import { MAX_ITEMS } from '../doc/update.ts';
 import { checkFrameSize } from '../protocol/measure.ts';
@@ -21,15 +22,28 @@ export interface OutboxCall {
   readonly at: number;
 }
 
-/** A mutation of this device that the relay has not judged yet, as it ran last. */
-export interface PendingMutation extends OutboxCall {
+/** A mutation of this device that the relay has not judged yet, as it ran last: what the tabs of a device know of it. */
+export interface OutboxMutation extends OutboxCall {
   readonly clock: number;
-  readonly intents: readonly Intent[];
   readonly writer: number;
+  /** The cells it writes, by table. */
+  readonly effects: ReadonlyMap<string, Effect>;
+}
+
+/** One that another tab is to send: its cells are in the rows, and never in a document of this tab. */
+export interface ForeignMutation extends OutboxMutation {
+  /** The replica of the tab that sends it. */
+  readonly owner: number;
+}
+
+/** One that this tab is to send. */
+export interface PendingMutation extends OutboxMutation {
+  readonly intents: readonly Intent[];
   /** The writer's count; 0 while the mutation could not run, see `parked`. */
   readonly number: number;
   readonly updates: readonly TableUpdate[];
-  readonly effects: ReadonlyMap<string, Effect>;
+  /** Mutations of other tabs that it read or wrote over: it may be sent when those are accepted. */
+  readonly basis: ReadonlySet<string>;
   /** Why it has no effect for now: it threw in a replay and waits for what the relay says. */
   readonly parked: CotableError | undefined;
 }
@@ -42,6 +56,8 @@ export interface Confirmed extends RoomBirth {
   readonly entries: readonly EntryRecord[];
 }
 
+const NO_BASIS: ReadonlySet<string> = new Set();
+
 export const NOTHING_CONFIRMED: Confirmed = { lineage: 0, epoch: 0, seq: 0, tables: [], entries: [] };
 
 /** All of a room in memory: documents, rows, what is pending. Knows nothing of disks and links. */
@@ -52,18 +68,27 @@ export interface Replica {
   readonly tables: ReadonlyMap<string, TableState>;
   /** In the order they were made. */
   readonly pending: ReadonlyMap<string, PendingMutation>;
+  /** What other tabs have pending. */
+  readonly foreign: ReadonlyMap<string, ForeignMutation>;
   /** An accepted mutation that is pending here too, made by another writer, came in: the documents hold it twice. */
   readonly isDoubled: boolean;
   /** Whether anything was sent under this writer, so that it may not be used by another document. */
   hasSent: boolean;
-  /** Throws `mutation.tooLarge` for what a relay would not take. */
-  checkSize(name: string, changes: ReadonlyMap<string, CellChanges>, intents: readonly Intent[]): void;
-  /** Puts a mutation that has run into documents and rows, all tables together. */
-  commit(call: OutboxCall, clock: number, intents: readonly Intent[], changes: ReadonlyMap<string, CellChanges>): PendingMutation;
+  /**
+   * Puts a mutation that has run into documents and rows, all tables together. Throws `mutation.tooLarge` for what a relay
+   * would not take: then nothing has changed.
+   */
+  commit(call: OutboxCall, clock: number, result: MutatorResult): PendingMutation;
   /** Keeps a mutation that could not run. */
   park(call: OutboxCall, clock: number, error: CotableError): PendingMutation;
   /** Leaves a mutation out of the rebuild that must follow: documents and rows still hold it. */
   forget(id: string): void;
+  /** Shows a mutation of another tab, in the place of what it was before. */
+  show(mutation: ForeignMutation): void;
+  /** Shows it no longer. */
+  hide(id: string): void;
+  /** Where there is no relay: the mutation is kept, and what the documents hold is the truth. */
+  settleHere(id: string): void;
   /**
    * Applies accepted mutations, ascending. Those not above `seq` are skipped. Returns what was new, whole, to be kept.
    * Throws when one is missing in between, or acknowledges what is not pending.
@@ -82,6 +107,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     tables.set(name, createTableState(doc));
   }
   const pending = new Map<string, PendingMutation>();
+  const foreign = new Map<string, ForeignMutation>();
   let seq = confirmed.seq;
   let last = 0;
   let isDoubled = false;
@@ -90,6 +116,27 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     const mutation = pending.get(id);
     for (const table of mutation?.effects.keys() ?? []) tables.get(table)?.dropPending(id);
     pending.delete(id);
+  }
+
+  function hide(id: string): void {
+    for (const table of foreign.get(id)?.effects.keys() ?? []) tables.get(table)?.dropPending(id);
+    foreign.delete(id);
+  }
+
+  function checkSize(name: string, changes: ReadonlyMap<string, CellChanges>, intents: readonly Intent[]): void {
+    checkFrameSize(name, changes, intents);
+    for (const [table, cells] of changes) {
+      const size = tables.get(table)?.doc.countItems(cells) ?? 0;
+      if (size > MAX_ITEMS) throw new CotableError('mutation.tooLarge', { name, size, unit: 'cells', limit: MAX_ITEMS });
+    }
+  }
+
+  function basisOf(result: MutatorResult): ReadonlySet<string> {
+    if (foreign.size === 0) return NO_BASIS;
+    const used = result.used();
+    const isUnder = ({ effects }: ForeignMutation): boolean =>
+      [...effects].some(([table, effect]) => used.has(table) && [...(used.get(table) ?? effect.keys())].some((row) => effect.has(row)));
+    return new Set([...foreign.values()].filter(isUnder).map(({ id }) => id));
   }
 
   function toEntry(record: EntryRecord | AckRecord): EntryRecord {
@@ -108,21 +155,25 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     },
     tables,
     pending,
+    foreign,
     get isDoubled() {
       return isDoubled;
     },
     hasSent: false,
     forget: (id) => void pending.delete(id),
+    hide,
 
-    checkSize(name, changes, intents) {
-      checkFrameSize(name, changes, intents);
-      for (const [table, cells] of changes) {
-        const size = tables.get(table)?.doc.countItems(cells) ?? 0;
-        if (size > MAX_ITEMS) throw new CotableError('mutation.tooLarge', { name, size, unit: 'cells', limit: MAX_ITEMS });
-      }
+    show(mutation) {
+      hide(mutation.id);
+      foreign.set(mutation.id, mutation);
+      for (const [table, effect] of mutation.effects) tables.get(table)?.addPending(mutation.id, mutation.clock, effect);
     },
 
-    commit(call, clock, intents, changes) {
+    commit(call, clock, result) {
+      const { intents } = result;
+      const changes = result.changes(clock);
+      checkSize(call.name, changes, intents);
+      const basis = basisOf(result);
       const effects = new Map<string, Effect>();
       const updates: TableUpdate[] = [];
       for (const [name, cells] of changes) {
@@ -130,20 +181,28 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
         const bytes = table?.doc.write(cells);
         if (!table || !bytes) continue;
         const effect = changesToEffect(cells);
-        table.addPending(call.id, effect);
+        table.addPending(call.id, clock, effect);
         effects.set(name, effect);
         updates.push({ table: name, bytes });
       }
       last += 1;
-      const mutation = { ...call, clock, intents, writer, number: last, updates, effects, parked: undefined };
+      const mutation = { ...call, clock, intents, writer, number: last, updates, effects, basis, parked: undefined };
       pending.set(call.id, mutation);
       return mutation;
     },
 
     park(call, clock, parked) {
-      const mutation = { ...call, clock, intents: [], writer, number: 0, updates: [], effects: new Map(), parked };
+      const mutation = { ...call, clock, intents: [], writer, number: 0, updates: [], effects: new Map(), basis: NO_BASIS, parked };
       pending.set(call.id, mutation);
       return mutation;
+    },
+
+    settleHere(id) {
+      for (const [table, effect] of pending.get(id)?.effects ?? []) {
+        tables.get(table)?.dropPending(id);
+        tables.get(table)?.take(effect.keys());
+      }
+      pending.delete(id);
     },
 
     confirm(records) {
@@ -165,6 +224,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
           table?.confirm(mine?.writer === entry.writer ? (mine.effects.get(name) ?? new Map()) : table.doc.effectOf(bytes));
         }
         if (mine) drop(mine.id);
+        else hide(mutationId(entry.key));
       }
       seq += fresh.length;
       return fresh;

@@ -6,11 +6,13 @@ import type { CallFrame, MutationRange, RelayFrame, WelcomeFrame } from '../prot
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import { concatBytes } from '../util/bytes.ts';
 import { msToClock } from '../util/hlc.ts';
+import { createDeferred } from '../util/deferred.ts';
 import { createSerial } from '../util/serial.ts';
 import type { OpenLink } from './connector.ts';
 import type { Core } from './core.ts';
 import type { Confirmed, PendingMutation } from './replica.ts';
 import type { Runs } from './runs.ts';
+import type { Accepted } from './verdicts.ts';
 
 /** What a session tells of itself. */
 export interface SessionEvents {
@@ -35,6 +37,11 @@ export interface Session {
   made(item: PendingMutation | CallFrame): void;
   /** There may be something to send. */
   pump(): void;
+  /**
+   * What is pending runs again, on a new link: as it is on disk, with `adopted` taken over from other tabs. Left out: only
+   * if it has to. Resolves when that is done.
+   */
+  renew(adopted?: ReadonlySet<string>): Promise<void>;
 }
 
 const MAX_WAY_MS = 250;
@@ -79,11 +86,11 @@ export function createSession(
   });
 
   async function greet(link: OpenLink, token: string): Promise<void> {
-    if (isFenced && core.isKept) await core.renew();
+    if (isFenced && core.disk.isKept) await core.renew();
     if (link.isClosed) return;
     const { replica, host, replicaName } = core;
     // With no writer to name, the link is good for reading: the snapshot it brings is built upon with a new one.
-    const writer = isFenced && !core.isKept ? 0 : replica.writer;
+    const writer = isFenced && !core.disk.isKept ? 0 : replica.writer;
     wantsSnapshot ||= writer === 0;
     isFenced = false;
     const fence = [...core.fence];
@@ -111,7 +118,7 @@ export function createSession(
       replica: replicaName,
       writer,
       fence,
-      outbox: toRanges([...replica.pending.values()].map((mutation) => mutation.key)),
+      outbox: toRanges([...replica.pending.values(), ...replica.foreign.values()].map((mutation) => mutation.key)),
     });
   }
 
@@ -207,16 +214,18 @@ export function createSession(
   async function level(conversation: Conversation, welcome: WelcomeFrame): Promise<void> {
     conversation.isLevel = true;
     judge(welcome);
+    core.foreign.sweep();
+    core.publish();
     // The relay's answer was for another writer: ask again for this one.
     if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
     const ceiling = ceilingOf(welcome);
     if (mustReplay(welcome.writerLast, ceiling)) {
       try {
-        if (core.isKept) await core.replay(ceiling);
+        if (core.disk.isKept) await core.replay(ceiling);
       } catch (error) {
-        if (core.isKept) throw error;
+        if (core.disk.isKept) throw error;
       }
-      if (!core.isKept) {
+      if (!core.disk.isKept) {
         wantsSnapshot = true;
         return conversation.link.close(new CotableError('storage.notDurable', {}));
       }
@@ -237,16 +246,21 @@ export function createSession(
   /** Takes out of the outbox what the relay has judged. */
   function judge(welcome: WelcomeFrame): void {
     const refused = new Map<string, CotableError>();
-    const accepted: PendingMutation[] = [];
+    const accepted: Accepted[] = [];
+    const withdrawn: string[] = [];
     for (const { key, outcome } of welcome.outcomes) {
-      const mutation = core.replica.pending.get(mutationId(key));
-      if (!mutation) continue;
-      if ('seq' in outcome) accepted.push(mutation);
-      else refused.set(mutationId(key), errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
+      const id = mutationId(key);
+      const mutation = core.replica.pending.get(id);
+      if ('seq' in outcome) {
+        if (mutation) accepted.push({ mutation, seq: outcome.seq });
+        else core.foreign.accepted(id, outcome.seq);
+      } else if (mutation) refused.set(id, errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
+      else withdrawn.push(id);
     }
-    core.reject(refused);
+    core.verdicts.reject(refused);
+    core.foreign.withdrawn(withdrawn);
     // Their entries are among what is confirmed, through another tab of this device perhaps.
-    core.settle(accepted);
+    core.verdicts.settle(accepted);
   }
 
   function mustReplay(writerLast: number, ceiling: number): boolean {
@@ -266,7 +280,7 @@ export function createSession(
     const { link, queue } = conversation;
     while (link.hasRoom) {
       const item = queue[conversation.sent];
-      if (!item || ('id' in item && core.isUnstored(item.id))) break;
+      if (!item || ('id' in item && (core.disk.isUnstored(item.id) || core.foreign.isWaiting(item)))) break;
       conversation.sent += 1;
       if (!('id' in item)) {
         link.send(item);
@@ -302,6 +316,22 @@ export function createSession(
       current?.queue?.push(item);
     },
     pump,
+    renew(adopted) {
+      const done = createDeferred<void>();
+      serial(async () => {
+        if (!adopted && !core.mustRebuild) return done.resolve();
+        // What it holds is of the writer that is given up.
+        if (current) current.queue = undefined;
+        try {
+          if (core.disk.isKept) await core.renew(adopted);
+          else isFenced = true;
+        } finally {
+          done.resolve();
+        }
+        current?.link.close(new CotableError('writer.fenced', {}));
+      });
+      return done.promise;
+    },
   };
 }
 

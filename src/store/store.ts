@@ -4,6 +4,7 @@ import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { ClientDatabase, ClientStorage } from '../ports/client-storage.ts';
+import type { TabTransport } from '../ports/tabs.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
@@ -15,7 +16,10 @@ import { createRejections } from './rejections.ts';
 import { createRuns } from './runs.ts';
 import { createSession, type Session } from './session.ts';
 import { inTurn } from './in-turn.ts';
+import { createOwnAuthority } from './own-authority.ts';
+import { createTabLine, type TabMessage, type TabSender } from './tab-line.ts';
 import { createTables } from './tables.ts';
+import { createTabs } from './tabs.ts';
 import type { Store, StoreState, StoreStatus } from './types.ts';
 
 /** What a store is made of: everything it does to the world outside is handed in. */
@@ -26,7 +30,10 @@ export interface StoreParts {
   readonly storage: ClientStorage;
   /** Taken when `storage` cannot be opened. */
   readonly fallback: ClientStorage;
+  /** How to reach the relay. None: this device is the authority. */
   readonly transports: readonly Transport[];
+  /** How to reach the other tabs. */
+  readonly tabs: readonly TabTransport[];
   readonly token: (() => string | Promise<string>) | undefined;
   readonly userId: string | undefined;
   readonly clock: Clock;
@@ -66,6 +73,9 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   let closing: Promise<void> | undefined;
   /** Why nothing more is kept on this device. */
   let notKept: CotableError | undefined;
+  /** A newer version of the app has been here: this one may only look. */
+  let outdated: CotableError | undefined;
+  const hasRelay = parts.transports.length > 0;
 
   function show(change: Partial<StoreStatus>): void {
     const next = Object.freeze({ ...status, ...change });
@@ -79,18 +89,24 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
 
   const core = createCore(parts, {
     changed(tablesChanged) {
-      tables.publish(tablesChanged);
-      show({ pending: core.replica.pending.size });
+      views.publish(tablesChanged);
+      show({ pending: core.replica.pending.size + core.replica.foreign.size });
     },
     rejected: (mutation, error) => rejections.add(mutation, error),
     notKept(error) {
       notKept = error;
       show({ durable: false, reason: error });
     },
-    sendable: () => session.pump(),
+    kept(mutations, failure) {
+      if (!hasRelay) return authority.kept(mutations, failure);
+      session.pump();
+      tabs.announce(mutations);
+    },
+    judged: (verdicts) => tabs.judged(verdicts),
+    stale: () => void session.renew(),
   });
   const userId = (): string => parts.userId ?? `device-${core.device.deviceId}`;
-  const tables = createTables(Object.keys(schema.tables), () => core.replica.tables);
+  const views = createTables(Object.keys(schema.tables), () => core.replica.tables);
   const runs = createRuns(schema, (frame) => {
     session.made(frame);
     session.pump();
@@ -102,6 +118,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     {
       heard: () => connector.settled(),
       level() {
+        tabs.level(true);
         enter('online');
         synced.resolve();
       },
@@ -113,35 +130,69 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     frame: (frame, link) => session.frame(frame, link),
     trying: () => status.state === 'error' || enter('connecting'),
     lost(reason) {
+      tabs.level(false);
       session.lost(reason);
       if (reason && isLasting(reason)) enter('error', reason);
       else if (status.state !== 'error' || !reason) enter('offline', reason);
     },
   });
+  const name = `${encodeURIComponent(parts.userId ?? '')}/${encodeURIComponent(parts.room)}${hasRelay ? '' : '/alone'}`;
+  const line = createTabLine(
+    parts.tabs,
+    name,
+    () => ({ from: core.replicaName, device: core.device.deviceId, schemaVersion: schema.schemaVersion }),
+    hearTab,
+  );
+  const tabs = createTabs(core, line, clock, { adopt: session.renew, lostSome: () => void session.renew(new Set()) });
   const ready = quiet(load());
   const mutate = createMutate({
     core,
     whenReady: (begin) => void (isReady || damage ? begin(damage) : waiting.push(begin)),
-    isClosed: () => closing !== undefined,
+    refusal: () => (closing ? new CotableError('store.closed', {}) : outdated),
     userId,
     async keep(mutation) {
-      await core.keep(mutation);
+      await core.keep(mutation, hasRelay ? undefined : authority.record(mutation));
       if (!journal?.durable) throw new CotableError('storage.notDurable', {});
     },
     committed: (mutation) => session.made(mutation),
   });
-  const rejections = createRejections(mutate.mutate, (batch) => core.writeQuietly(batch));
+  const rejections = createRejections(mutate.mutate, (batch) => core.disk.writeQuietly(batch));
+  const authority = createOwnAuthority(core, line, mutate.nextKey);
+
+  function hearTab(message: TabMessage, sender: TabSender): void {
+    const mine = schema.schemaVersion;
+    if (outdated || closing) return;
+    if (sender.schemaVersion > mine) return outdate(sender.schemaVersion);
+    // An older page learns from any message that it is.
+    if (sender.schemaVersion < mine) return line.send({ type: 'ask', of: sender.from });
+    if (hasRelay) tabs.heard(message, sender);
+    else authority.heard(message, sender);
+  }
+
+  function outdate(theirs: number): void {
+    outdated = new CotableError('schema.tooOld', { mine: schema.schemaVersion, theirs });
+    connector.close();
+    core.disk.letGo();
+    enter('error', outdated);
+  }
 
   async function load(): Promise<void> {
     try {
       journal = createJournal(await open());
       show({ durable: journal.durable });
-      const stored = await core.load(journal);
+      const stored = await core.load(journal, hasRelay && parts.tabs.length > 0);
       rejections.load(stored.rejected);
       isReady = true;
+      if (stored.device.schemaVersion > schema.schemaVersion) outdate(stored.device.schemaVersion);
       for (const begin of waiting.splice(0)) begin();
-      if (closing) return;
-      connector.start();
+      line.open();
+      if (closing || outdated) return;
+      if (hasRelay) void goOnline();
+      else {
+        authority.start(stored);
+        enter('alone');
+        synced.resolve();
+      }
     } catch (error) {
       const reason = asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error }));
       damage = reason;
@@ -151,9 +202,13 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     }
   }
 
+  async function goOnline(): Promise<void> {
+    if (parts.tabs.length > 0) await tabs.start();
+    if (!closing && !outdated) connector.start();
+  }
+
   /** A device that keeps nothing is no reason not to work: the store goes on in memory, and says so. */
   async function open(): Promise<ClientDatabase> {
-    const name = `${encodeURIComponent(parts.userId ?? '')}/${encodeURIComponent(parts.room)}`;
     try {
       return await parts.storage.open(name);
     } catch (error) {
@@ -167,11 +222,13 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     connector.close();
     await ready.catch(() => undefined);
     await journal?.close();
-    for (const receipt of core.receipts.values()) receipt.reject(new CotableError('store.closed', {}));
+    tabs.close();
+    line.close();
+    for (const receipt of core.verdicts.receipts.values()) receipt.reject(new CotableError('store.closed', {}));
     synced.reject(new CotableError('store.closed', {}));
     enter('closed');
     inTurn(() => status$.complete());
-    tables.close();
+    views.close();
     rejections.close();
     runs.close();
   }
@@ -185,7 +242,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
         Object.keys(schema.actions).map((name) => [name, (input: unknown) => runs.call(`${mutationId(mutate.nextKey())}:0`, name, input)]),
       ),
     ),
-    table: (name) => tables.table(name),
+    table: (name) => views.table(name),
     get status() {
       return status;
     },

@@ -1,9 +1,9 @@
 import { CotableError } from '../errors.ts';
 import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
-import type { Intent, TableUpdate } from '../protocol/frames.ts';
+import type { TableUpdate } from '../protocol/frames.ts';
 import { decodeRecord, encodeRecord, type EntryRecord } from '../protocol/records.ts';
-import type { Confirmed, OutboxCall, PendingMutation } from './replica.ts';
+import type { Confirmed, ForeignMutation, OutboxCall, OutboxMutation } from './replica.ts';
 
 /**
  * What a device keeps of a room, by key. Several tabs may write here at once, so no record says what another one does,
@@ -13,9 +13,13 @@ import type { Confirmed, OutboxCall, PendingMutation } from './replica.ts';
  *     ['base']                            which room the documents are of, and up to which `seq`
  *     ['doc', table]                      the documents
  *     ['log', lineage, epoch, seq]        each entry since
- *     ['outbox', replica, counter]        a mutation that is not confirmed
+ *     ['outbox', replica, counter]        a mutation that is not confirmed, with the tab that is to send it
  *     ['fence', writer]                   a writer that may still carry one: the relay must fence it before it is sent again
  *     ['rejected', replica, counter]      a mutation that never will be confirmed
+ *
+ * Where no relay is configured there is no log and no outbox, but
+ *
+ *     ['update', replica, counter]        updates of the documents, that of one mutation or many together
  */
 export interface StoredDevice {
   readonly format: 1;
@@ -30,13 +34,6 @@ export interface StoredBase extends RoomBirth {
   readonly seq: number;
 }
 
-export interface StoredMutation extends OutboxCall {
-  readonly clock: number;
-  readonly intents: readonly Intent[];
-  readonly writer: number;
-  readonly updates: readonly TableUpdate[];
-}
-
 export interface StoredRejection extends OutboxCall {
   readonly error: Refusal;
 }
@@ -44,10 +41,12 @@ export interface StoredRejection extends OutboxCall {
 export interface Stored {
   readonly device: StoredDevice | undefined;
   readonly confirmed: Confirmed;
-  /** In the order they were made: by clock, then id. */
-  readonly outbox: readonly StoredMutation[];
+  /** In the one order of all mutations of this device. */
+  readonly outbox: readonly ForeignMutation[];
   readonly fence: readonly number[];
   readonly rejected: readonly StoredRejection[];
+  /** Records of updates. What they hold is among what is confirmed. */
+  readonly updates: readonly StorageKey[];
 }
 
 export const keys = {
@@ -58,6 +57,7 @@ export const keys = {
   outbox: (key: MutationKey): StorageKey => ['outbox', key.replica, key.counter],
   fence: (writer: number): StorageKey => ['fence', writer],
   rejected: (key: MutationKey): StorageKey => ['rejected', key.replica, key.counter],
+  update: (key: MutationKey): StorageKey => ['update', key.replica, key.counter],
 } as const;
 
 export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])[]): Stored {
@@ -65,9 +65,10 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
   let base: StoredBase = { lineage: 0, epoch: 0, seq: 0 };
   const tables: TableUpdate[] = [];
   const log = new Map<string, Uint8Array>();
-  const outbox: StoredMutation[] = [];
+  const outbox: ForeignMutation[] = [];
   const fence: number[] = [];
   const rejected: StoredRejection[] = [];
+  const updates: StorageKey[] = [];
   // Values are what this module wrote; a damaged record shows itself when it is decoded.
   for (const [key, value] of pairs) {
     const [kind, name] = key;
@@ -75,11 +76,15 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
     else if (kind === 'base') base = value as StoredBase;
     else if (kind === 'doc') tables.push({ table: String(name), bytes: value as Uint8Array });
     else if (kind === 'log') log.set(JSON.stringify(key), value as Uint8Array);
-    else if (kind === 'outbox') outbox.push(value as StoredMutation);
+    else if (kind === 'outbox') outbox.push(value as ForeignMutation);
     else if (kind === 'fence') fence.push(Number(name));
     else if (kind === 'rejected') rejected.push(value as StoredRejection);
+    else if (kind === 'update') {
+      updates.push(key);
+      tables.push(...(value as readonly TableUpdate[]));
+    }
   }
-  outbox.sort((a, b) => a.clock - b.clock || (a.id < b.id ? -1 : 1));
+  outbox.sort(byOrder);
   // What lies behind a gap, or is of another birth, came from a tab that was elsewhere: the relay has it.
   const entries: EntryRecord[] = [];
   for (let seq = base.seq + 1; ; seq++) {
@@ -87,7 +92,7 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
     if (!bytes) break;
     entries.push(readEntry(bytes));
   }
-  return { device, confirmed: { ...base, seq: base.seq + entries.length, tables, entries }, outbox, fence, rejected };
+  return { device, confirmed: { ...base, seq: base.seq + entries.length, tables, entries }, outbox, fence, rejected, updates };
 }
 
 function readEntry(bytes: Uint8Array): EntryRecord {
@@ -134,8 +139,17 @@ function docPut({ table, bytes }: TableUpdate): [StorageKey, StorageValue] {
   return [keys.doc(table), bytes];
 }
 
-export function outboxPut(mutation: PendingMutation): [StorageKey, StorageValue] {
-  const { key, id, name, input, userId, at, clock, intents, writer, updates } = mutation;
-  const stored: StoredMutation = { key, id, name, input, userId, at, clock, intents, writer, updates };
-  return [keys.outbox(key), stored];
+/** The one order of all mutations of a device. */
+export function byOrder(a: OutboxMutation, b: OutboxMutation): number {
+  return a.clock - b.clock || a.key.replica - b.key.replica || a.key.counter - b.key.counter;
+}
+
+/** What other tabs are told of a mutation, and what is on disk of it. */
+export function toForeign(mutation: OutboxMutation, owner: number): ForeignMutation {
+  const { key, id, name, input, userId, at, clock, writer, effects } = mutation;
+  return { key, id, name, input, userId, at, clock, writer, effects, owner };
+}
+
+export function outboxPut(mutation: ForeignMutation): [StorageKey, StorageValue] {
+  return [keys.outbox(mutation.key), mutation];
 }

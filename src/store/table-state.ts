@@ -22,11 +22,13 @@ export interface TableState extends RowSource {
   readonly highestClock: number;
   isPending(key: string): boolean;
   pendingKeys(): Iterable<string>;
-  /** A mutation of this device that the relay has not judged. */
-  addPending(id: string, effect: Effect): void;
+  /** A mutation of this device that the relay has not judged. Of several in a row the one with the later clock comes later. */
+  addPending(id: string, clock: number, effect: Effect): void;
   dropPending(id: string): void;
   /** A mutation the relay accepted, in the order of its log. */
   confirm(effect: Effect): void;
+  /** Takes the rows as the document holds them: where there is no log, it is the truth. */
+  take(keys: Iterable<string>): void;
   /** Rows that differ from what they were at the last call, and all rows whose pending state may have changed. */
   takeChanges(): TableChanges;
   /** Puts this state in the place of another: rows that are equal stay the same objects. What differs is what it returns. */
@@ -40,6 +42,7 @@ export interface TableChanges {
 
 interface PendingWrites {
   readonly id: string;
+  readonly clock: number;
   readonly writes: RowWrites;
 }
 
@@ -158,11 +161,11 @@ export function createTableState(doc: TableDoc): TableState {
       return clock;
     },
 
-    addPending(id, effect) {
+    addPending(id, clock, effect) {
       for (const [key, writes] of effect) {
-        const list = pending.get(key);
-        if (list) list.push({ id, writes });
-        else pending.set(key, [{ id, writes }]);
+        const list = pending.get(key) ?? [];
+        list.splice(list.findLastIndex((earlier) => earlier.clock <= clock) + 1, 0, { id, clock, writes });
+        pending.set(key, list);
         touch(key);
       }
       rowsOf.set(id, [...effect.keys()]);
@@ -183,6 +186,15 @@ export function createTableState(doc: TableDoc): TableState {
         touch(key);
         const folded = foldRow(confirmed.get(key), writes);
         if (folded) confirmed.set(key, folded);
+      }
+    },
+
+    take(keys) {
+      for (const key of keys) {
+        touch(key);
+        const row = doc.row(key);
+        if (row) confirmed.set(key, row);
+        else confirmed.delete(key);
       }
     },
 

@@ -47,10 +47,11 @@ export interface TableView<Row> extends LiveQuery<Row> {
  * - `offline`: no way to the relay for now; the store tries again by itself. `reason`: why the last link ended, if known.
  * - `connecting`: a link is being opened, or the store is catching up.
  * - `online`: level with the relay; new mutations are sent at once.
+ * - `alone`: no relay is configured; this device is the authority.
  * - `error`: the relay refuses this store, see `reason`; the store tries again by itself, and nothing is dropped.
  * - `closed`: `close()` was called.
  */
-export type StoreState = 'loading' | 'offline' | 'connecting' | 'online' | 'error' | 'closed';
+export type StoreState = 'loading' | 'offline' | 'connecting' | 'online' | 'alone' | 'error' | 'closed';
 
 export interface StoreStatus {
   readonly state: StoreState;

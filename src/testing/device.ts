@@ -62,6 +62,10 @@ export function createDevice(options: {
               const copy = structuredClone(batch);
               return queue.add(tab, () => write(inner, copy));
             },
+            claim(key, value) {
+              const copy = structuredClone(value);
+              return queue.add(tab, () => inner.claim([...key], copy));
+            },
             close: () => queue.add(tab, async () => undefined),
           };
         }),

@@ -116,6 +116,7 @@ export function createWorld(options: {
         storage: device.storage(party),
         fallback: memoryClientStorage(),
         transports: [network.transport(party, device.name)],
+        tabs: [],
         token: undefined,
         userId,
         clock: createPartyClock(schedule, party, weather.lateness, events.timer),

@@ -1,0 +1,195 @@
+import { errorFromBody } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import { createDeferred } from '../util/deferred.ts';
+import type { Core } from './core.ts';
+import type { ForeignMutation, PendingMutation } from './replica.ts';
+import { toForeign } from './stored.ts';
+import type { TabLine, TabMessage, TabSender } from './tab-line.ts';
+import type { Verdict } from './verdicts.ts';
+
+/** At the start others have so long to say that they are here; what those had pending who do not is taken over. */
+const CENSUS_MS = 300;
+/** Who does not answer for so long, while this tab could send what they have pending, is taken to be gone. */
+const STALL_MS = 2_000;
+
+export interface TabsEvents {
+  /** These are this tab's to send from now on. Resolves when they are. */
+  adopt(ids: ReadonlySet<string>): Promise<void>;
+  /** Another tab has taken over what was pending here. */
+  lostSome(): void;
+}
+
+/**
+ * A tab among the tabs of its device: each is a whole replica with a writer, a link and an outbox of its own, and none
+ * depends on another being awake. They tell each other what they have pending, so that all show it at once, and take over
+ * what was pending in a tab that is gone. That one is mistaken for gone is harmless: who is to send what the disk decides,
+ * and that it takes effect once the relay does.
+ */
+export interface Tabs {
+  /** Looks who is there, and takes over from those who are not. Resolves when it is known what this tab has to send. */
+  start(): Promise<void>;
+  heard(message: TabMessage, sender: TabSender): void;
+  /** These may be shown elsewhere. */
+  announce(mutations: readonly PendingMutation[]): void;
+  judged(verdicts: readonly Verdict[]): void;
+  /** Whether this tab is level with the relay, so that it could send what others do not. */
+  level(isLevel: boolean): void;
+  close(): void;
+}
+
+export function createTabs(core: Core, line: TabLine, clock: Clock, events: TabsEvents): Tabs {
+  /** Who was heard of and has not left, with their devices. */
+  const others = new Map<number, string>();
+  /** How many ticks ago an owner was asked and has not answered since. */
+  const silent = new Map<number, number>();
+  /** What an owner said last that it has pending. */
+  const listed = new Map<number, ReadonlySet<string>>();
+  /** Mutations that were nowhere to be found at the last tick. */
+  let missing = new Set<string>();
+  const unannounced = new Map<string, PendingMutation>();
+  let census: (() => void) | undefined;
+  let isLevel = false;
+  let cancelTick: (() => void) | undefined;
+
+  const foreign = (): ForeignMutation[] => [...core.replica.foreign.values()];
+  const owners = (): Set<number> => new Set(foreign().map(({ owner }) => owner));
+  const isMyDevice = (owner: number): boolean => (others.get(owner) ?? core.device.deviceId) === core.device.deviceId;
+
+  function mine(mutations: Iterable<PendingMutation>): ForeignMutation[] {
+    return [...mutations].filter(({ id }) => !core.disk.isUnstored(id)).map((mutation) => toForeign(mutation, core.replicaName));
+  }
+
+  function show(mutations: readonly ForeignMutation[]): void {
+    core.show(mutations);
+    if (mutations.some(({ id }) => core.replica.pending.has(id))) void compareOwners();
+    watch();
+  }
+
+  /** The last that was written says who has to send a mutation that two tabs hold to be theirs. */
+  async function compareOwners(): Promise<void> {
+    const onDisk = await core.disk.outbox();
+    const isLost = onDisk?.some(({ id, owner }) => owner !== core.replicaName && core.replica.pending.has(id));
+    if (isLost) events.lostSome();
+  }
+
+  function watch(): void {
+    if (isLevel && core.replica.foreign.size > 0) cancelTick ??= clock.after(STALL_MS, tick);
+  }
+
+  function tick(): void {
+    cancelTick?.();
+    cancelTick = undefined;
+    if (!isLevel) return;
+    for (const owner of owners()) {
+      silent.set(owner, (silent.get(owner) ?? -1) + 1);
+      if (!isGone(owner)) line.send({ type: 'ask', of: owner });
+    }
+    void takeOver(isGone).then(watch);
+  }
+
+  /** Of several tabs that wait for the same owner one comes first. */
+  function isGone(owner: number): boolean {
+    const isFirst = [...others.keys()].every((other) => other === owner || other > core.replicaName);
+    return (silent.get(owner) ?? 0) >= (isFirst ? 1 : 2);
+  }
+
+  /** Takes over what nobody will send, and stops showing what is nowhere any more. */
+  async function takeOver(isOver: (owner: number) => boolean): Promise<void> {
+    const records = await core.disk.outbox();
+    if (!records) return;
+    const onDisk = new Set(records.map(({ id }) => id));
+    const adopted = new Set<string>();
+    const gone: string[] = [];
+    const lacking = new Set<string>();
+    for (const { id, owner } of foreign()) {
+      const isListed = listed.get(owner)?.has(id) ?? true;
+      if (!isMyDevice(owner)) {
+        if (isOver(owner)) gone.push(id);
+      } else if (onDisk.has(id) && (isOver(owner) || (!isListed && missing.has(id)))) adopted.add(id);
+      else if (!onDisk.has(id) && missing.has(id)) gone.push(id);
+      else if (!onDisk.has(id) || !isListed) lacking.add(id);
+    }
+    missing = lacking;
+    if (gone.length > 0) {
+      core.foreign.withdrawn(gone);
+      core.publish();
+    }
+    if (adopted.size > 0) await events.adopt(adopted);
+  }
+
+  function flush(): void {
+    const mutations = mine([...unannounced.values()].filter(({ id }) => core.replica.pending.has(id)));
+    unannounced.clear();
+    if (mutations.length > 0 && others.size > 0) line.send({ type: 'pending', mutations });
+  }
+
+  function takeVerdict(verdict: Verdict): void {
+    const mutation = core.replica.foreign.get(verdict.id);
+    if ('seq' in verdict) core.foreign.accepted(verdict.id, verdict.seq);
+    else {
+      const { code, params } = verdict.refused;
+      core.foreign.withdrawn([verdict.id]);
+      if (mutation) core.verdicts.refusedElsewhere(mutation, errorFromBody({ errorCode: code, errorParams: params }));
+    }
+  }
+
+  return {
+    async start() {
+      const counted = createDeferred<void>();
+      const cancel = clock.after(CENSUS_MS, () => counted.resolve());
+      census = () => [...owners()].every((owner) => others.has(owner)) && counted.resolve();
+      line.send({ type: 'ask', of: undefined });
+      census();
+      await counted.promise;
+      cancel();
+      census = undefined;
+      await takeOver((owner) => !others.has(owner));
+    },
+    heard(message, { from, device }) {
+      others.set(from, device);
+      silent.delete(from);
+      switch (message.type) {
+        case 'ask':
+          if (message.of === undefined || message.of === core.replicaName)
+            line.send({ type: 'here', pending: mine(core.replica.pending.values()) });
+          break;
+        case 'here':
+          listed.set(from, new Set(message.pending.map(({ id }) => id)));
+          show(message.pending);
+          break;
+        case 'pending':
+          show(message.mutations);
+          break;
+        case 'judged':
+          for (const verdict of message.verdicts) takeVerdict(verdict);
+          core.foreign.sweep();
+          core.publish();
+          break;
+        case 'left':
+          others.delete(from);
+          listed.delete(from);
+          silent.set(from, 0);
+          if (owners().has(from)) tick();
+          break;
+        case 'sync':
+      }
+      census?.();
+    },
+    announce(mutations) {
+      if (others.size === 0) return;
+      if (unannounced.size === 0) clock.soon(flush);
+      for (const mutation of mutations) unannounced.set(mutation.id, mutation);
+    },
+    judged(verdicts) {
+      if (others.size > 0) line.send({ type: 'judged', verdicts });
+    },
+    level(level) {
+      isLevel = level;
+      if (level) watch();
+    },
+    close() {
+      cancelTick?.();
+      line.send({ type: 'left' });
+    },
+  };
+}

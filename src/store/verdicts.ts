@@ -1,0 +1,107 @@
+import type { CotableError } from '../errors.ts';
+import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
+import type { Refusal } from '../ports/relay-storage.ts';
+import type { Deferred } from '../util/deferred.ts';
+import type { Disk } from './disk.ts';
+import type { OutboxCall, Replica } from './replica.ts';
+import { keys } from './stored.ts';
+
+/** What became of a mutation: accepted with the entry `seq`, or refused. */
+export type Verdict = { readonly id: string } & ({ readonly seq: number } | { readonly refused: Refusal });
+
+/** A mutation that the relay has judged, although its entry did not come over this tab's link. */
+export interface Accepted {
+  readonly mutation: OutboxCall;
+  readonly seq: number;
+}
+
+export interface VerdictEvents {
+  /** A mutation will never be confirmed. */
+  rejected(mutation: OutboxCall, error: CotableError): void;
+  /** These left the outbox. */
+  judged(verdicts: readonly Verdict[]): void;
+}
+
+/** Takes out of the outbox what was judged, and tells those who wait for it. */
+export interface Verdicts {
+  /** Resolved or rejected by id when the relay has judged a mutation. */
+  readonly receipts: Map<string, Deferred<void>>;
+  /** Takes mutations that were refused out of the outbox. A rebuild must follow; their callers hear of it with `tell`. */
+  reject(refused: ReadonlyMap<string, CotableError>): void;
+  /** Takes mutations that are confirmed without having been told of out of the outbox. A rebuild must follow. */
+  settle(accepted: readonly Accepted[]): void;
+  /** The view is without what was refused. */
+  tell(): void;
+  /** Another tab knows that it was refused. */
+  refusedElsewhere(mutation: OutboxCall, error: CotableError): void;
+  confirmed(id: string): void;
+  /** It will never be kept anywhere. */
+  lost(id: string, error: CotableError): void;
+}
+
+/** `taken` is called when something was taken out of the outbox that documents and rows still hold. */
+export function createVerdicts(
+  replica: () => Replica,
+  disk: Pick<Disk, 'writeQuietly'>,
+  events: VerdictEvents,
+  taken: () => void,
+): Verdicts {
+  const receipts = new Map<string, Deferred<void>>();
+  /** Refused, and still to be seen until the rebuild is done. */
+  const rejected: [OutboxCall, CotableError][] = [];
+
+  function tellOne(mutation: OutboxCall, error: CotableError): void {
+    events.rejected(mutation, error);
+    lost(mutation.id, error);
+  }
+
+  function lost(id: string, error: CotableError): void {
+    receipts.get(id)?.reject(error);
+    receipts.delete(id);
+  }
+
+  function confirmed(id: string): void {
+    receipts.get(id)?.resolve();
+    receipts.delete(id);
+  }
+
+  return {
+    receipts,
+    confirmed,
+    lost,
+    refusedElsewhere: tellOne,
+    reject(refused) {
+      const put: [StorageKey, StorageValue][] = [];
+      const gone: StorageKey[] = [];
+      const verdicts: Verdict[] = [];
+      for (const [id, error] of refused) {
+        const mutation = replica().pending.get(id);
+        if (!mutation) continue;
+        const { key, name, input, userId, at } = mutation;
+        const refusal = { code: error.code, params: error.params };
+        put.push([keys.rejected(key), { key, id, name, input, userId, at, error: refusal }]);
+        gone.push(keys.outbox(key));
+        verdicts.push({ id, refused: refusal });
+        replica().forget(id);
+        rejected.push([mutation, error]);
+      }
+      if (gone.length === 0) return;
+      taken();
+      disk.writeQuietly({ put, delete: gone });
+      events.judged(verdicts);
+    },
+    settle(accepted) {
+      if (accepted.length === 0) return;
+      for (const { mutation } of accepted) {
+        replica().forget(mutation.id);
+        confirmed(mutation.id);
+      }
+      taken();
+      disk.writeQuietly({ delete: accepted.map(({ mutation }) => keys.outbox(mutation.key)) });
+      events.judged(accepted.map(({ mutation, seq }) => ({ id: mutation.id, seq })));
+    },
+    tell() {
+      for (const [mutation, error] of rejected.splice(0)) tellOne(mutation, error);
+    },
+  };
+}
