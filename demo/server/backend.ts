@@ -1,13 +1,14 @@
 import { defineBackendConfig, type BackendConfig } from 'cotable/relay';
 import { isPlaceholder, mutators } from '../shared/mutators.ts';
 import { schema, type ChatSchema } from '../shared/schema.ts';
-import type { Bot } from './bot/bot.ts';
+import type { Bot, BotPlatform } from './bot/bot.ts';
 
 /** What the relay runs: the chat, and the bot as an action whose stream shows in the placeholder. */
-export function chatBackend(bot: Bot): BackendConfig<ChatSchema> {
-  return defineBackendConfig({
+export function chatBackend(bot: Bot): BackendConfig<ChatSchema, BotPlatform> {
+  return defineBackendConfig<ChatSchema, BotPlatform>({
     schema,
     mutators,
+    platform: bot.platform,
     actions: {
       answer: {
         cell: ({ id }) => ({ table: 'messages', key: id, field: 'text' }),
@@ -31,7 +32,7 @@ export function chatBackend(bot: Bot): BackendConfig<ChatSchema> {
   });
 }
 
-/** What the bot itself threw, without the words around it. */
+/** What the bot, or what it called, threw, without the words around it. */
 function reasonOf(params: object): string | undefined {
   return 'reason' in params && typeof params.reason === 'string' ? params.reason : undefined;
 }

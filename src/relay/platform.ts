@@ -1,7 +1,9 @@
 import { asCotableError, CotableError } from '../errors.ts';
 
-/** For whom a capability works. */
+/** What a capability is called by, and for whom it works. */
 export interface PlatformCall {
+  /** Its name in this platform: what it says it is in an error. */
+  readonly service: string;
   readonly userId: string;
   readonly room: string;
   /** Aborted when the attempt that called is over. */
@@ -27,13 +29,13 @@ export function definePlatform<P extends Platform>(platform: P): P {
   return platform;
 }
 
-export function createPlatformCaller(platform: Platform, call: PlatformCall): PlatformCaller<Platform> {
+export function createPlatformCaller(platform: Platform, call: Omit<PlatformCall, 'service'>): PlatformCaller<Platform> {
   return {
     async call(service, input) {
       const capability = Object.hasOwn(platform, service) ? platform[service] : undefined;
       if (!capability) throw new CotableError('platform.unknownService', { service });
       try {
-        return (await capability(input, call)) as never;
+        return (await capability(input, { ...call, service })) as never;
       } catch (error) {
         throw asCotableError(error, (reason) => new CotableError('platform.failed', { service, reason }, { cause: error }));
       }

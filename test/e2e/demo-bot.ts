@@ -1,6 +1,6 @@
 import type { Page } from 'playwright';
 import { describe, expect, it } from 'vitest';
-import { startModel, type Turn } from './chat-completions.ts';
+import { startModel, type Turn } from '../fixtures/chat-completions.ts';
 import type { Pane } from './demo-harness.ts';
 import { bothShow, confirmed, eventually, type DemoScene } from './demo-scene.ts';
 

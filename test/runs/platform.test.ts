@@ -1,15 +1,11 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createStore, defineMutators, reject } from 'cotable';
-import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
+import { reject } from 'cotable';
 import { folderBlobs, permissions } from 'cotable/adapters/platform';
-import { createRelay, defineBackendConfig, definePlatform, type ActionContext } from 'cotable/relay';
-import { memoryHub } from 'cotable/transports/memory';
+import { definePlatform } from 'cotable/relay';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { schema, type S } from './scene.ts';
-
-const mutators = defineMutators<S>({ say: () => undefined, note: () => undefined, quote: () => undefined });
+import { inAnAction } from './in-an-action.ts';
 
 async function folder(): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), 'cotable-'));
@@ -21,47 +17,20 @@ function platformIn(place: string) {
   return definePlatform({
     ...folderBlobs(join(place, 'blobs')),
     ...permissions((userId, scope, room) => userId === 'ann' && scope === 'write' && room === 'room'),
-    'ai.chat': async function* ({ prompt }: { readonly prompt: string }) {
-      for (const word of prompt.split(' ')) yield word;
+    'words.say': async function* ({ text }: { readonly text: string }) {
+      for (const word of text.split(' ')) yield word;
     },
     'sums.add': async ({ a, b }: { readonly a: number; readonly b: number }) => a + b,
     'sums.fail': () => Promise.reject(new Error('no more numbers')),
     'sums.refuse': () => reject('sums.closed', { until: 5 }),
   });
 }
-type P = ReturnType<typeof platformIn>;
-
-/** Runs code as an action and gives what it returned, through JSON. */
-async function inAnAction(platform: P, code: (ctx: ActionContext<S, string, P>) => Promise<unknown>): Promise<unknown> {
-  const backend = defineBackendConfig<S, P>({
-    schema,
-    mutators,
-    platform,
-    actions: { answer: async (ctx) => ({ text: JSON.stringify(await code(ctx)) }), silent: async () => ({ ok: true }) },
-  });
-  const hub = memoryHub();
-  const relay = createRelay({ backend, storage: memoryRelayStorage(), acceptors: [hub.acceptor()] });
-  const store = createStore({
-    schema,
-    mutators,
-    room: 'room',
-    storage: memoryClientStorage(),
-    transports: [hub.transport()],
-    userId: 'ann',
-  });
-  onTestFinished(async () => {
-    await store.close();
-    await relay.close();
-  });
-  return JSON.parse((await store.action.answer({ id: '', to: '' })).text) as unknown;
-}
-
 describe('the platform of a backend', () => {
   it('[PL1 A13] is called by name with typed input, for the user and the room of the run', async () => {
     const result = await inAnAction(platformIn(await folder()), async (ctx) => {
       const sum: number = await ctx.platform.call('sums.add', { a: 2, b: 3 });
       const words: string[] = [];
-      for await (const word of await ctx.platform.call('ai.chat', { prompt: 'piece by piece' })) words.push(word);
+      for await (const word of await ctx.platform.call('words.say', { text: 'piece by piece' })) words.push(word);
       const write = await ctx.platform.call('permissions.check', { scope: 'write' });
       const own = await ctx.platform.call('permissions.check', { scope: 'own' });
       // @ts-expect-error a number is no text

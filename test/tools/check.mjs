@@ -6,7 +6,7 @@ import { root, run } from './child.mjs';
 
 const tool = (name) => join(root, 'node_modules/.bin', name);
 
-/** The last three look at what `npm run build` left in dist. */
+/** The last four look at what `npm run build` left in dist. */
 const checks = {
   types: [tool('tsc'), '-p', 'tsconfig.json'],
   lint: [tool('oxlint')],
@@ -14,7 +14,8 @@ const checks = {
   unused: [tool('knip'), '--no-progress'],
   package: [tool('publint'), '--strict'],
   exports: [tool('attw'), '--pack', '.', '--profile', 'esm-only', '--no-emoji'],
-  sizes: [process.execPath, 'test/tools/sizes.mjs'],
+  bundles: [process.execPath, 'test/tools/bundles.mjs'],
+  sizes: [tool('size-limit')],
 };
 
 /** Runs a quiet command, says in one line how it went, shows its output when it failed, and returns whether it did well. */
