@@ -1,6 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
 import { asCotableError, CotableError } from '../src/errors.ts';
-import type { ClientDatabase, ClientStorage, StorageKey } from '../src/ports/client-storage.ts';
+import type { ClientDatabase, ClientStorage, StorageBatch, StorageKey } from '../src/ports/client-storage.ts';
 import { createConnection, type Connection } from './indexeddb-connection.ts';
 
 export interface IndexedDbOptions {
@@ -51,39 +51,65 @@ function databaseOver(connection: Connection): ClientDatabase {
     async write(batch) {
       try {
         // Copied here and not by `put`: that runs after this call when the database has to be opened first.
-        const puts = (batch.put ?? []).map(([key, value]) => ({ key: [...key], value: structuredClone(value) }));
-        const deletes = (batch.delete ?? []).map((key) => [...key]);
-        const ranges = (batch.deletePrefix ?? []).map(rangeOf);
+        const copy = copyOf(batch);
         await connection.use('readwrite', (store) => {
-          for (const key of deletes) store.delete(key);
-          for (const range of ranges) store.delete(range);
-          for (const { key, value } of puts) store.put(value, key);
+          apply(store, copy);
           return committed(store.transaction);
         });
       } catch (error) {
         throw storageError(error);
       }
     },
-    async claim(key, value) {
+    async update(keys, change) {
       try {
-        const copy = structuredClone(value);
-        const [found] = await connection.use('readwrite', (store) =>
-          Promise.all([
-            promisifyRequest<unknown>(store.get([...key])).then((standing) => {
-              // Within the same transaction, which lives while it is asked something.
-              if (standing === undefined) store.put(copy, [...key]);
-              return standing ?? copy;
-            }),
-            committed(store.transaction),
-          ]),
-        );
-        return found;
+        await connection.use('readwrite', (store) => {
+          const { transaction } = store;
+          const values = keys.map((key) => promisifyRequest<unknown>(store.get([...key])));
+          // Goes on within the same transaction, which lives until the last of its requests was answered.
+          const changed = Promise.all(values).then((found) => {
+            try {
+              apply(store, copyOf(change(found)));
+            } catch (error) {
+              transaction.abort();
+              throw error;
+            }
+          });
+          const done = committed(transaction);
+          return changed.then(
+            () => done,
+            (error: unknown) =>
+              done.then(
+                () => Promise.reject(error),
+                () => Promise.reject(error),
+              ),
+          );
+        });
       } catch (error) {
         throw storageError(error);
       }
     },
     close: () => connection.close(),
   };
+}
+
+interface Changes {
+  readonly puts: readonly { readonly key: IDBValidKey; readonly value: unknown }[];
+  readonly deletes: readonly IDBValidKey[];
+  readonly ranges: readonly IDBKeyRange[];
+}
+
+function copyOf({ put = [], delete: deleted = [], deletePrefix = [] }: StorageBatch): Changes {
+  return {
+    puts: put.map(([key, value]) => ({ key: [...key], value: structuredClone(value) })),
+    deletes: deleted.map((key) => [...key]),
+    ranges: deletePrefix.map(rangeOf),
+  };
+}
+
+function apply(store: IDBObjectStore, { puts, deletes, ranges }: Changes): void {
+  for (const key of deletes) store.delete(key);
+  for (const range of ranges) store.delete(range);
+  for (const { key, value } of puts) store.put(value, key);
 }
 
 /** All keys that begin with `prefix`: an array comes after all strings and numbers, so `[]` is past every next part. */

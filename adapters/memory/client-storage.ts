@@ -34,26 +34,26 @@ function openPairs(pairs: Pair[], durable: boolean): ClientDatabase {
     },
     async write(batch) {
       mustBeOpen();
-      const checked = copyOf(batch);
-      for (const key of checked.delete) removeKey(pairs, key);
-      for (const prefix of checked.deletePrefix) {
-        const [start, end] = boundsOf(pairs, prefix);
-        pairs.splice(start, end - start);
-      }
-      for (const pair of checked.put) putPair(pairs, pair);
+      apply(pairs, copyOf(batch));
     },
-    async claim(key, value) {
+    async update(keys, change) {
       mustBeOpen();
-      const [standing] = pairs.filter((pair) => compareKeys(pair[0], key) === 0);
-      if (standing) return structuredClone(standing[1]);
-      const [copy] = copyOf({ put: [[key, value]] }).put;
-      if (copy) putPair(pairs, copy);
-      return structuredClone(value);
+      const values = keys.map((key) => structuredClone(valueAt(pairs, key)));
+      apply(pairs, copyOf(change(values)));
     },
     async close() {
       closed = true;
     },
   };
+}
+
+function apply(pairs: Pair[], batch: Required<StorageBatch>): void {
+  for (const key of batch.delete) removeKey(pairs, key);
+  for (const prefix of batch.deletePrefix) {
+    const [start, end] = boundsOf(pairs, prefix);
+    pairs.splice(start, end - start);
+  }
+  for (const pair of batch.put) putPair(pairs, pair);
 }
 
 /** All that can fail in a batch fails here, before anything is changed. */
@@ -85,6 +85,11 @@ function putPair(pairs: Pair[], pair: Pair): void {
 function removeKey(pairs: Pair[], key: StorageKey): void {
   const index = firstIndex(pairs, (other) => compareKeys(other, key) >= 0);
   if (isKeyAt(pairs, index, key)) pairs.splice(index, 1);
+}
+
+function valueAt(pairs: readonly Pair[], key: StorageKey): unknown {
+  const index = firstIndex(pairs, (other) => compareKeys(other, key) >= 0);
+  return isKeyAt(pairs, index, key) ? pairs[index]?.[1] : undefined;
 }
 
 function isKeyAt(pairs: readonly Pair[], index: number, key: StorageKey): boolean {

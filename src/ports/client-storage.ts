@@ -28,10 +28,11 @@ export interface ClientDatabase {
    */
   write(batch: StorageBatch): Promise<void>;
   /**
-   * Puts a value where nothing is, and resolves with what is there then: of several that claim a key one wins, and all
-   * hear of it. Takes its turn among the writes.
+   * Reads the values of these keys (`undefined`: nothing is there) and writes what `change` makes of them, in one transaction
+   * that nobody else can come into. Takes its turn among the writes, and rejects like them; also with what `change` throws:
+   * then nothing has changed. `change` is called once, and must answer at once.
    */
-  claim(key: StorageKey, value: StorageValue): Promise<StorageValue>;
+  update(keys: readonly StorageKey[], change: (values: readonly StorageValue[]) => StorageBatch): Promise<void>;
   /** Lets the database go after the writes that were begun. Later calls reject with `storage.closed`. */
   close(): Promise<void>;
 }

@@ -77,6 +77,8 @@ export interface Core {
   keep(mutation: PendingMutation, record?: [StorageKey, StorageValue]): Promise<void>;
   /** Shows what other tabs have pending. */
   show(mutations: readonly ForeignMutation[]): void;
+  /** Something pending is not what it was when it ran, or not this tab's any more: `renew` is due, and nothing is sent before. */
+  stale(): void;
   /** Tells observers what has changed since the last time. */
   publish(): void;
   confirm(records: readonly (EntryRecord | AckRecord)[]): void;
@@ -94,8 +96,8 @@ export interface Core {
 interface Build {
   readonly confirmed: Confirmed;
   readonly pending: Iterable<OutboxMutation>;
-  /** Those of `pending` that are shown as another tab's until this is done. */
-  readonly adopted?: ReadonlySet<string>;
+  /** What was read of some of them from disk. Until this is done they may be shown as another tab's. */
+  readonly read: ReadonlyMap<string, ForeignMutation>;
   readonly ceiling: number;
   /** Whether what cannot run again is rejected. */
   readonly isFinal: boolean;
@@ -117,13 +119,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   const now = (): number => clock.now() + device.clockOffset;
   const hybrid = createHybridClock(now);
   const streams = createStreams(() => replica.tables);
-  const foreign = createForeign(
-    () => replica,
-    () => {
-      mustRebuild = true;
-      events.stale();
-    },
-  );
+  const foreign = createForeign(() => replica, stale);
   const verdicts = createVerdicts(
     () => replica,
     disk,
@@ -146,7 +142,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     return replica.hasSent ? randomName(random) : replica.writer;
   }
 
-  async function build({ confirmed, pending, adopted, ceiling, isFinal }: Build): Promise<void> {
+  async function build({ confirmed, pending, read, ceiling, isFinal }: Build): Promise<void> {
     const carriers: number[] = [];
     // Another tab may have written to this device's log what is pending here.
     const confirmedIds = new Map(confirmed.entries.map((entry) => [mutationId(entry.key), entry.seq]));
@@ -159,8 +155,10 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         else accepted.push({ mutation, seq });
       }
     }
+    const over = [...replica.foreign.values()].filter(({ id }) => confirmedIds.has(id));
+    if (over.length > 0) disk.writeQuietly({ delete: over.map(({ key }) => keys.outbox(key)) });
     const othersNow = (): ForeignMutation[] =>
-      [...replica.foreign.values()].filter(({ id }) => !adopted?.has(id) && !confirmedIds.has(id) && !foreign.isIn(confirmed, id));
+      [...replica.foreign.values()].filter(({ id }) => !read.has(id) && !confirmedIds.has(id) && !foreign.isIn(confirmed, id));
     await rebuild({
       schema,
       host: staticHost,
@@ -187,7 +185,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         for (const writer of former) fence.add(writer);
         replica = fresh;
         verdicts.settle(accepted);
-        keepAll([...fresh.pending.values()]);
+        void keepAll([...fresh.pending.values()], read);
         events.changed(changed);
         // Those have left nothing in the fresh replica.
         if (isFinal) verdicts.reject(failed);
@@ -205,13 +203,40 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     for (const mutation of others) if (fresh.foreign.get(mutation.id) !== mutation) fresh.show(mutation);
   }
 
-  /** What ran again has other bytes and another writer now: both are on disk before anything of it is sent. */
-  function keepAll(mutations: readonly PendingMutation[]): void {
+  /**
+   * What ran again has other bytes and another writer now: both are on disk before anything of it is sent. What another
+   * tab has taken over meanwhile is left to it.
+   */
+  async function keepAll(mutations: readonly PendingMutation[], read: ReadonlyMap<string, ForeignMutation>): Promise<void> {
     for (const mutation of mutations) hybrid.see(mutation.clock);
-    const fences = [...fence].map((writer): [StorageKey, StorageValue] => [keys.fence(writer), true]);
-    const put = [...fences, ...mutations.map((mutation) => outboxPut(toForeign(mutation, replicaName)))];
-    const written = (): void => events.kept(mutations);
-    disk.keep(idsOf(mutations), { put }).then(written, written);
+    const records = mutations.map((mutation) => toForeign(mutation, replicaName));
+    const lost = await disk.keepAgain(records, read, fence);
+    if (lost.length > 0) stale();
+    else events.kept(mutations);
+  }
+
+  function stale(): void {
+    mustRebuild = true;
+    events.stale();
+  }
+
+  /** What is on disk: what is confirmed, and which mutations this tab has to send. Others may have taken some over. */
+  async function readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read'>> {
+    const stored = await disk.read();
+    for (const writer of stored?.fence ?? []) fence.add(writer);
+    const read = new Map<string, ForeignMutation>();
+    for (const mutation of stored?.outbox ?? []) {
+      const { id, owner } = mutation;
+      const isMine = owner === replicaName || adopted.has(id);
+      if (isMine) read.set(id, mutation);
+      else if (replica.pending.has(id)) {
+        replica.forget(id);
+        replica.show(mutation);
+      } else foreign.show([mutation]);
+    }
+    const more = [...read.values()].filter(({ id }) => !replica.pending.has(id));
+    const pending = followedBy([...replica.pending.values(), ...more].sort(byOrder), () => replica.pending.values());
+    return { confirmed: stored?.confirmed ?? NOTHING_CONFIRMED, pending, read };
   }
 
   return {
@@ -231,6 +256,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     verdicts,
     now,
     localNow: clock.now,
+    stale,
     publish,
     get replica() {
       return replica;
@@ -259,13 +285,14 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       else if (stored.device.schemaVersion < schemaVersion) disk.writeQuietly({ put: [[keys.device, device]] });
       if (isShared) for (const mutation of stored.outbox) replica.show(mutation);
       const pending = isShared ? [] : stored.outbox;
-      await build({ confirmed: stored.confirmed, pending, ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
+      const read = new Map(pending.map((mutation) => [mutation.id, mutation]));
+      await build({ confirmed: stored.confirmed, pending, read, ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
       return stored;
     },
 
     async keep(mutation, record = outboxPut(toForeign(mutation, replicaName))) {
       try {
-        await disk.keep([mutation.id], { put: [record] });
+        await disk.keep(mutation.id, { put: [record] });
       } catch (error) {
         events.kept([mutation], error as CotableError);
         throw error;
@@ -294,41 +321,23 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
 
     async replay(ceiling) {
       hybrid.lower(ceiling);
-      const confirmed = (await disk.read())?.confirmed ?? NOTHING_CONFIRMED;
-      await build({ confirmed, pending: replica.pending.values(), ceiling, isFinal: true });
+      await build({ ...(await readBack(NONE)), ceiling, isFinal: true });
     },
 
-    async renew(adopted = new Set()) {
+    async renew(adopted = NONE) {
       replica.hasSent = true;
-      const stored = await disk.read();
-      const more: OutboxMutation[] = [];
-      for (const mutation of stored?.outbox ?? []) {
-        const { id, owner } = mutation;
-        if (replica.pending.has(id)) {
-          if (owner === replicaName || adopted.has(id)) continue;
-          replica.forget(id);
-          replica.show(mutation);
-        } else if (adopted.has(id) || owner === replicaName) more.push(mutation);
-        else foreign.show([mutation]);
-      }
-      const taken = new Set(more.map(({ id }) => id));
-      const own = [...replica.pending.values(), ...more].sort(byOrder);
-      await build({
-        confirmed: stored?.confirmed ?? NOTHING_CONFIRMED,
-        pending: followedBy(own, () => replica.pending.values()),
-        adopted: taken,
-        ceiling: Number.MAX_SAFE_INTEGER,
-        isFinal: false,
-      });
+      await build({ ...(await readBack(adopted)), ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
     },
 
     async install(confirmed, ceiling) {
       disk.writeQuietly(installBatch({ ...replica.birth, seq: replica.seq }, confirmed));
       hybrid.lower(ceiling);
-      await build({ confirmed, pending: replica.pending.values(), ceiling, isFinal: true });
+      await build({ confirmed, pending: replica.pending.values(), read: new Map(), ceiling, isFinal: true });
     },
   };
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** These first, and then what has come to be in `grown` since. */
 function* followedBy(first: readonly OutboxMutation[], grown: () => Iterable<OutboxMutation>): Generator<OutboxMutation> {

@@ -1,8 +1,8 @@
 import { asCotableError, CotableError } from '../errors.ts';
-import type { StorageBatch } from '../ports/client-storage.ts';
+import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { Journal } from './journal.ts';
 import type { ForeignMutation } from './replica.ts';
-import type { Stored, StoredDevice } from './stored.ts';
+import { keys, outboxPut, type Stored, type StoredDevice } from './stored.ts';
 
 /** What of a store is on its device, and what is on its way there. */
 export interface Disk {
@@ -15,8 +15,17 @@ export interface Disk {
   write(batch: StorageBatch): Promise<void>;
   /** For what nobody waits for: `notKept` has told of a failure. */
   writeQuietly(batch: StorageBatch): void;
-  /** Writes records of these mutations. Resolves when they are on disk, rejects when they never will be; either way they may leave then. */
-  keep(ids: readonly string[], batch: StorageBatch): Promise<void>;
+  /** Writes the record of a new mutation. Resolves when it is on disk, rejects when it never will be; either way it may leave then. */
+  keep(id: string, record: StorageBatch): Promise<void>;
+  /**
+   * Writes records of mutations that ran again, and `fence`. Only those are put that on disk are still this tab's
+   * (`owner`), or what they were when they were `read` there: the ids of the others is what this resolves with.
+   */
+  keepAgain(
+    mutations: readonly ForeignMutation[],
+    read: ReadonlyMap<string, ForeignMutation>,
+    fence: Iterable<number>,
+  ): Promise<readonly string[]>;
   /** What is on disk, everything written before this call included; `undefined` before it is loaded. */
   read(): Promise<Stored | undefined>;
   /** The outbox alone; `undefined` also when this device keeps nothing. */
@@ -46,6 +55,19 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     notKept(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
   }
 
+  async function unstoredUntil(ids: readonly string[], written: Promise<void>): Promise<void> {
+    for (const id of ids) unstored.set(id, (unstored.get(id) ?? 0) + 1);
+    try {
+      await written;
+    } finally {
+      for (const id of ids) {
+        const rest = (unstored.get(id) ?? 1) - 1;
+        if (rest > 0) unstored.set(id, rest);
+        else unstored.delete(id);
+      }
+    }
+  }
+
   return {
     get isKept() {
       return isKept;
@@ -53,26 +75,51 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     isUnstored: (id) => unstored.has(id),
     async load(opened, newcomer) {
       const stored = await opened.load();
-      // Two tabs that open a fresh device at once are one device all the same.
-      const device = stored.device ?? (await opened.introduce(newcomer).catch(failed));
       journal = opened;
-      return { ...stored, device: device ?? newcomer };
+      let device = stored.device ?? newcomer;
+      // Two tabs that open a fresh device at once are one device all the same.
+      const introduce = (): Promise<void> =>
+        opened.update([keys.device], ([standing]) => {
+          device = (standing as StoredDevice | undefined) ?? newcomer;
+          return standing ? {} : { put: [[keys.device, newcomer]] };
+        });
+      if (!stored.device) await introduce().catch(failed);
+      return { ...stored, device };
     },
     write,
     writeQuietly(batch) {
       write(batch).then(undefined, () => undefined);
     },
-    async keep(ids, batch) {
-      for (const id of ids) unstored.set(id, (unstored.get(id) ?? 0) + 1);
-      try {
-        await write(batch);
-      } finally {
-        for (const id of ids) {
-          const rest = (unstored.get(id) ?? 1) - 1;
-          if (rest > 0) unstored.set(id, rest);
-          else unstored.delete(id);
+    keep: (id, record) => unstoredUntil([id], write(record)),
+    async keepAgain(mutations, read, fence) {
+      const lost: string[] = [];
+      const update = async (): Promise<void> => {
+        try {
+          await journal?.update([keys.device, ...mutations.map(({ key }) => keys.outbox(key))], ([device, ...records]) => {
+            const put: [StorageKey, StorageValue][] = [...fence].map((writer) => [keys.fence(writer), true]);
+            for (const [index, mutation] of mutations.entries()) {
+              const standing = records[index] as ForeignMutation | undefined;
+              // Another tab knows what became of it, and this one is about to hear of it; unless all is gone from here.
+              if (!standing && device) continue;
+              if (!standing || isMine(mutation, standing, read.get(mutation.id))) put.push(outboxPut(mutation));
+              else lost.push(mutation.id);
+            }
+            return { put };
+          });
+        } catch (error) {
+          // Nothing else is written either: what was there stays as it was, and is sent all the same.
+          failed(error);
         }
-      }
+      };
+      await unstoredUntil(
+        mutations.map(({ id }) => id),
+        update(),
+      );
+      return lost;
+    },
+    async read() {
+      await write({});
+      return journal?.load();
     },
     async outbox() {
       try {
@@ -86,9 +133,9 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     letGo() {
       journal = undefined;
     },
-    async read() {
-      await write({});
-      return journal?.load();
-    },
   };
+}
+
+function isMine(mutation: ForeignMutation, { owner, writer }: ForeignMutation, read: ForeignMutation | undefined): boolean {
+  return owner === mutation.owner || (owner === read?.owner && writer === read.writer);
 }

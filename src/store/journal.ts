@@ -1,7 +1,7 @@
 import { CotableError, asCotableError } from '../errors.ts';
 import type { ClientDatabase, StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { ForeignMutation } from './replica.ts';
-import { keys, readStored, type Stored, type StoredDevice } from './stored.ts';
+import { readStored, type Stored } from './stored.ts';
 
 /** The device's record of one room. Writes take effect in the order of the calls; each is one storage transaction. */
 export interface Journal {
@@ -9,29 +9,50 @@ export interface Journal {
   load(): Promise<Stored>;
   outbox(): Promise<readonly ForeignMutation[]>;
   write(batch: StorageBatch): Promise<void>;
-  /** Who this device is; `newcomer` where nobody has said so before. */
-  introduce(newcomer: StoredDevice): Promise<StoredDevice>;
+  /** Writes what `change` makes of the values of these keys, in one transaction with reading them. */
+  update(keys: readonly StorageKey[], change: Change): Promise<void>;
   close(): Promise<void>;
 }
 
+type Change = (values: readonly StorageValue[]) => StorageBatch;
+
+interface Task {
+  readonly batch: StorageBatch | undefined;
+  /** Does it, when it cannot go to disk together with others. */
+  readonly run: () => Promise<void>;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
 export function createJournal(database: ClientDatabase): Journal {
-  /** Batches that wait for the one under way: they go to disk together. */
-  let waiting: { readonly batch: StorageBatch; readonly done: () => void; readonly failed: (error: unknown) => void }[] = [];
+  const waiting: Task[] = [];
   let writing: Promise<void> | undefined;
 
   async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const group = waiting;
-      waiting = [];
+    for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
+      const [first] = group;
       try {
-        await database.write(merge(group.map((item) => item.batch)));
-        for (const item of group) item.done();
+        // Batches that wait for the one under way go to disk together.
+        await (first?.batch ? database.write(merge(group.flatMap(({ batch }) => batch ?? []))) : first?.run());
+        for (const task of group) task.done();
       } catch (error) {
         const failure = asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }));
-        for (const item of group) item.failed(failure);
+        for (const task of group) task.failed(failure);
       }
     }
     writing = undefined;
+  }
+
+  function nextGroup(): Task[] {
+    const other = waiting.findIndex((task) => !task.batch);
+    return waiting.splice(0, other < 0 ? waiting.length : Math.max(1, other));
+  }
+
+  function add(batch: StorageBatch | undefined, run: () => Promise<void>): Promise<void> {
+    return new Promise((done, failed) => {
+      waiting.push({ batch, run, done, failed });
+      writing ??= drain();
+    });
   }
 
   return {
@@ -45,16 +66,8 @@ export function createJournal(database: ClientDatabase): Journal {
       return readStored(await database.range(['outbox'])).outbox;
     },
 
-    async introduce(newcomer) {
-      return (await database.claim(keys.device, newcomer)) as StoredDevice;
-    },
-
-    write(batch) {
-      return new Promise((done, failed) => {
-        waiting.push({ batch, done, failed });
-        writing ??= drain();
-      });
-    },
+    write: (batch) => add(batch, () => database.write(batch)),
+    update: (keys, change) => add(undefined, () => database.update(keys, change)),
 
     async close() {
       await writing;

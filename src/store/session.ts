@@ -278,7 +278,8 @@ export function createSession(
     const conversation = current;
     if (!conversation?.queue) return;
     const { link, queue } = conversation;
-    while (link.hasRoom) {
+    // What has to run again first is not sent as it is.
+    while (link.hasRoom && !core.mustRebuild) {
       const item = queue[conversation.sent];
       if (!item || ('id' in item && (core.disk.isUnstored(item.id) || core.foreign.isWaiting(item)))) break;
       conversation.sent += 1;

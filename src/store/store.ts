@@ -143,7 +143,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     () => ({ from: core.replicaName, device: core.device.deviceId, schemaVersion: schema.schemaVersion }),
     hearTab,
   );
-  const tabs = createTabs(core, line, clock, { adopt: session.renew, lostSome: () => void session.renew(new Set()) });
+  const tabs = createTabs(core, line, clock, { adopt: session.renew });
   const ready = quiet(load());
   const mutate = createMutate({
     core,

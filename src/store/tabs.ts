@@ -15,8 +15,6 @@ const STALL_MS = 2_000;
 export interface TabsEvents {
   /** These are this tab's to send from now on. Resolves when they are. */
   adopt(ids: ReadonlySet<string>): Promise<void>;
-  /** Another tab has taken over what was pending here. */
-  lostSome(): void;
 }
 
 /**
@@ -42,6 +40,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
   const others = new Map<number, string>();
   /** How many ticks ago an owner was asked and has not answered since. */
   const silent = new Map<number, number>();
+  /** For how many ticks this tab has waited for an owner of whose mutations none was settled; and which it had pending then. */
+  const stalled = new Map<number, { readonly ticks: number; readonly ids: ReadonlySet<string> }>();
   /** What an owner said last that it has pending. */
   const listed = new Map<number, ReadonlySet<string>>();
   /** Mutations that were nowhere to be found at the last tick. */
@@ -61,15 +61,15 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
 
   function show(mutations: readonly ForeignMutation[]): void {
     core.show(mutations);
-    if (mutations.some(({ id }) => core.replica.pending.has(id))) void compareOwners();
+    if (mutations.some(({ id }) => core.replica.pending.has(id))) void readOutbox();
     watch();
   }
 
   /** The last that was written says who has to send a mutation that two tabs hold to be theirs. */
-  async function compareOwners(): Promise<void> {
-    const onDisk = await core.disk.outbox();
-    const isLost = onDisk?.some(({ id, owner }) => owner !== core.replicaName && core.replica.pending.has(id));
-    if (isLost) events.lostSome();
+  async function readOutbox(): Promise<readonly ForeignMutation[] | undefined> {
+    const records = await core.disk.outbox();
+    if (records?.some(({ id, owner }) => owner !== core.replicaName && core.replica.pending.has(id))) core.stale();
+    return records;
   }
 
   function watch(): void {
@@ -82,20 +82,32 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     if (!isLevel) return;
     for (const owner of owners()) {
       silent.set(owner, (silent.get(owner) ?? -1) + 1);
+      noteStall(owner);
       if (!isGone(owner)) line.send({ type: 'ask', of: owner });
     }
     void takeOver(isGone).then(watch);
   }
 
+  /** An owner may be awake and not able to send; or two tabs wait for each other, each for what the other sends behind something. */
+  function noteStall(owner: number): void {
+    const [head] = core.replica.pending.values();
+    const before = stalled.get(owner);
+    const isMoving = [...(before?.ids ?? [])].some((id) => !core.replica.foreign.has(id));
+    const isWaiting = head !== undefined && core.foreign.isWaiting(head);
+    const ids = new Set(foreign().flatMap(({ id, owner: by }) => (by === owner ? id : [])));
+    stalled.set(owner, { ticks: isMoving || !isWaiting ? 0 : (before?.ticks ?? 0) + 1, ids });
+  }
+
   /** Of several tabs that wait for the same owner one comes first. */
   function isGone(owner: number): boolean {
     const isFirst = [...others.keys()].every((other) => other === owner || other > core.replicaName);
-    return (silent.get(owner) ?? 0) >= (isFirst ? 1 : 2);
+    const patience = isFirst ? 1 : 2;
+    return (silent.get(owner) ?? 0) >= patience || (stalled.get(owner)?.ticks ?? 0) > 2 * patience;
   }
 
   /** Takes over what nobody will send, and stops showing what is nowhere any more. */
   async function takeOver(isOver: (owner: number) => boolean): Promise<void> {
-    const records = await core.disk.outbox();
+    const records = await readOutbox();
     if (!records) return;
     const onDisk = new Set(records.map(({ id }) => id));
     const adopted = new Set<string>();

@@ -74,9 +74,11 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
     actions: policiesOf(options.backend),
     platform: options.backend.platform ?? {},
     dice: dice.fork(),
+    hasTabBus: true,
     weather: calmWeather(dice.fork()),
     events: {
       arrived: nothing,
+      heard: nothing,
       dropped: nothing,
       timer: nothing,
       unsynced: nothing,

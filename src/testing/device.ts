@@ -17,7 +17,7 @@ export interface Device {
 
 /**
  * `kept` hears of each mutation whose record has reached the disk, before the tab does; `loaded` of what a tab finds in
- * its outbox at the start.
+ * its outbox.
  */
 export function createDevice(options: {
   readonly name: string;
@@ -33,7 +33,21 @@ export function createDevice(options: {
 
   async function write(database: ClientDatabase, batch: StorageBatch): Promise<void> {
     await database.write(batch);
-    for (const [key, value] of batch.put ?? []) if (key[0] === 'outbox') kept(readRecord(value).id);
+    note(batch);
+  }
+
+  const update: (database: ClientDatabase, ...change: Parameters<ClientDatabase['update']>) => Promise<void> = async (
+    database,
+    keys,
+    change,
+  ) => {
+    let batch: StorageBatch = {};
+    await database.update(keys, (values) => (batch = change(values)));
+    note(batch);
+  };
+
+  function note({ put = [] }: StorageBatch): void {
+    for (const [key, value] of put) if (key[0] === 'outbox') kept(readRecord(value).id);
   }
 
   return {
@@ -46,26 +60,21 @@ export function createDevice(options: {
         queue.add(tab, async () => {
           const inner = await disk.open(database);
           opened.set(database, inner);
-          let isLoaded = false;
           return {
             durable: true,
             async range(prefix) {
               const pairs = await queue.add(tab, () => inner.range([...prefix]));
-              for (const [key, value] of isLoaded ? [] : pairs) {
+              for (const [key, value] of pairs) {
                 const record = readRecord(value);
                 if (key[0] === 'outbox') loaded(tab, record.id, record.writer);
               }
-              isLoaded = true;
               return pairs;
             },
             async write(batch) {
               const copy = structuredClone(batch);
               return queue.add(tab, () => write(inner, copy));
             },
-            claim(key, value) {
-              const copy = structuredClone(value);
-              return queue.add(tab, () => inner.claim([...key], copy));
-            },
+            update: (keys, change) => queue.add(tab, () => update(inner, keys, change)),
             close: () => queue.add(tab, async () => undefined),
           };
         }),

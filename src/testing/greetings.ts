@@ -1,13 +1,13 @@
 import { mutationId } from '../mutation/mutation-id.ts';
 import { decodeFrame } from '../protocol/codec.ts';
-import type { HelloFrame } from '../protocol/frames.ts';
+import type { HelloFrame, MutateFrame } from '../protocol/frames.ts';
 import { splitMessage } from '../protocol/message.ts';
 import type { Ledger } from './ledger.ts';
 import type { Party } from './schedule.ts';
 
 /**
- * Listens to what is said over links about writers: a store that greets has to name all writers that could still carry
- * what it has pending, as far as it knows them, and once the relay has answered nothing of those may get into the log.
+ * Listens to what is said over links about writers: before a store sends what is pending, all other writers that could
+ * still carry it, as far as it knows them, have to be fenced, and nothing of those may get into the log any more.
  */
 export interface Greetings {
   /** A tab has read from its device what another open of a store left there. */
@@ -31,15 +31,12 @@ export function createGreetings(ledger: Ledger): Greetings {
     else known.set(mutation, new Set([writer]));
   }
 
-  function greeted(tab: Party, hello: HelloFrame): void {
-    for (const { replica, from, to } of hello.outbox) {
-      for (let counter = from; counter <= to; counter++) {
-        const mutation = mutationId({ replica, counter });
-        for (const writer of carriers.get(tab)?.get(mutation) ?? []) {
-          if (writer === hello.writer || hello.fence.includes(writer) || fenced.has(writer)) continue;
-          ledger.violated(`${tab.name} greets with ${mutation} pending, and does not name writer ${writer}, which may carry it too`);
-        }
-      }
+  function sends(tab: Party, { key, writer }: MutateFrame): void {
+    const mutation = mutationId(key);
+    carry(tab, mutation, writer);
+    for (const other of carriers.get(tab)?.get(mutation) ?? []) {
+      if (other === writer || fenced.has(other)) continue;
+      ledger.violated(`${tab.name} sends ${mutation}, and nobody has fenced writer ${other}, which may carry it too`);
     }
   }
 
@@ -49,11 +46,9 @@ export function createGreetings(ledger: Ledger): Greetings {
       if (!isUp && answered.has(link)) return;
       for (const bytes of splitMessage(message)) {
         const frame = decodeFrame(bytes);
-        if (frame.type === 'mutate') carry(tab, mutationId(frame.key), frame.writer);
-        else if (frame.type === 'hello') {
-          hellos.set(link, frame);
-          greeted(tab, frame);
-        } else if (frame.type === 'welcome') {
+        if (frame.type === 'mutate') sends(tab, frame);
+        else if (frame.type === 'hello') hellos.set(link, frame);
+        else if (frame.type === 'welcome') {
           answered.add(link);
           for (const writer of hellos.get(link)?.fence ?? []) {
             fenced.add(writer);

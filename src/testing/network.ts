@@ -1,7 +1,7 @@
 import { createLinkEnd, type LinkEnd } from '../../transports/link-end.ts';
 import type { CotableError } from '../errors.ts';
 import type { Link, LinkEvents, LinkOrigin, Transport } from '../ports/transport.ts';
-import type { Party, Schedule } from './schedule.ts';
+import { whenAwake, type Party, type Schedule } from './schedule.ts';
 import type { Weather } from './weather.ts';
 import { createWire, type Wire } from './wire.ts';
 
@@ -173,8 +173,8 @@ function closeEnd(pair: Pair, end: LinkEnd, reason?: CotableError): void {
 /** Who has vanished hears nothing any more. */
 function whileAlive(party: Party, { opened, message, closed }: LinkEvents): LinkEvents {
   return {
-    opened: () => party.isAlive && opened(),
-    message: (bytes) => party.isAlive && message(bytes),
-    closed: (reason) => party.isAlive && closed(reason),
+    opened: () => whenAwake(party, (isAlive) => isAlive && opened()),
+    message: (bytes) => whenAwake(party, (isAlive) => isAlive && message(bytes)),
+    closed: (reason) => whenAwake(party, (isAlive) => isAlive && closed(reason)),
   };
 }

@@ -1,6 +1,7 @@
 /** What may be counted in a run. */
 export const KINDS = [
   'frames',
+  'tabMessages',
   'timers',
   'mutations',
   'tabCrashes',
@@ -14,22 +15,25 @@ export const KINDS = [
   'diskFailures',
   'clockSteps',
   'closes',
+  'freezes',
   'acks',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
 
 /** The kinds that are steps. */
-export const STEPS: readonly Kind[] = ['frames', 'timers', 'mutations', 'tabCrashes', 'relayCrashes'];
+export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutations', 'tabCrashes', 'relayCrashes'];
 
 /**
  * - `frames`: messages that arrived; `lateFrames`: those of them that arrived after the tab had given up their link.
+ * - `tabMessages`: what tabs of a device said to each other.
  * - `timers`: timers of stores and relay that fired.
  * - `mutations`: mutations made by stores; `acks`: how many of them their stores heard to be kept.
  * - `tabCrashes`, `relayCrashes`: parties that vanished; `unsynced`: what they still waited for of a disk, and was lost.
  * - `cuts`: links that were broken; `drops`: messages lost with them.
  * - `partitions`: times a device's messages were held; `refusals`: times it could not connect.
- * - `diskFailures`: calls of the relay's disk that failed; `clockSteps`: clocks that were set; `closes`: clean closes.
+ * - `diskFailures`: calls of the relay's disk that failed; `clockSteps`: clocks that were set; `closes`: clean closes;
+ *   `freezes`: tabs in which nothing ran for a while.
  */
 export type Counts = Readonly<Record<Kind, number>>;
 

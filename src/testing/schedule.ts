@@ -6,6 +6,8 @@ export interface Party {
   isAlive: boolean;
   /** How far its wall clock is ahead, in milliseconds. */
   skew: number;
+  /** What has become due since the browser has frozen the tab; `undefined` while it runs. */
+  frozen: (() => void)[] | undefined;
 }
 
 /** All that will happen, in one queue with a time of its own: nothing happens outside of `next`, and no time passes. */
@@ -73,6 +75,23 @@ export function createSchedule(start: number): Schedule {
   };
 }
 
+/** Runs something in a party, once it is not frozen. `run` is told whether the party is still there. */
+export function whenAwake(party: Party, run: (isAlive: boolean) => void): void {
+  if (party.frozen && party.isAlive) party.frozen.push(() => run(party.isAlive));
+  else run(party.isAlive);
+}
+
+/** Nothing runs in a party for so long; what was due then runs after that, in order. One that is frozen stays as it is. */
+export function freeze(schedule: Schedule, party: Party, ms: number): void {
+  if (party.frozen) return;
+  party.frozen = [];
+  schedule.after(ms, () => {
+    const due = party.frozen ?? [];
+    party.frozen = undefined;
+    for (const run of due) schedule.after(0, run);
+  });
+}
+
 /**
  * The clock of a party. Its timers come `lateness()` milliseconds late, so that they may overtake each other; none runs
  * once the party has vanished. `fired` hears of each before it runs.
@@ -80,13 +99,21 @@ export function createSchedule(start: number): Schedule {
 export function createPartyClock(schedule: Schedule, party: Party, lateness: () => number, fired: () => void): Clock {
   return {
     now: () => Math.floor(schedule.now + party.skew),
-    after: (ms, run) =>
-      schedule.after(ms + lateness(), () => {
-        if (!party.isAlive) return;
-        fired();
-        run();
-      }),
-    soon: (run) => void schedule.after(0, () => party.isAlive && run()),
+    after(ms, run) {
+      let isCancelled = false;
+      const cancel = schedule.after(ms + lateness(), () =>
+        whenAwake(party, (isAlive) => {
+          if (!isAlive || isCancelled) return;
+          fired();
+          run();
+        }),
+      );
+      return () => {
+        isCancelled = true;
+        cancel();
+      };
+    },
+    soon: (run) => void schedule.after(0, () => whenAwake(party, (isAlive) => isAlive && run())),
   };
 }
 

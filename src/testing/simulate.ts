@@ -95,11 +95,16 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     platform: {},
     dice: dice.fork(),
     weather: roughWeather(dice.fork()),
+    hasTabBus: dice.chance(0.8),
     events: {
       arrived(message, isLate) {
         count('frames');
         if (isLate) count('lateFrames');
         digest.bytes(message);
+      },
+      heard(message) {
+        count('tabMessages');
+        digest.text(JSON.stringify(message, (_, value: unknown) => (value instanceof Map ? [...value] : value)));
       },
       dropped: () => count('drops'),
       timer: () => count('timers'),
@@ -124,7 +129,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
   const chance = dice.fork();
   const actIn = (tab: Tab): void => {
     const store = stores.get(tab);
-    if (store) ignore(act(store, chance.random));
+    if (store && !tab.party.frozen) ignore(act(store, chance.random));
   };
   const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`));
   const seats = [...devices, ...devices.slice(-1)].map((device) => ({ device, userId: `user of ${device.name}` }));

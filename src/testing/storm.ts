@@ -1,6 +1,7 @@
 import type { Device } from './device.ts';
 import type { Dice } from './dice.ts';
 import type { Kind } from './report.ts';
+import { freeze } from './schedule.ts';
 import type { Tab, World } from './world.ts';
 
 /** Where a tab is at home. */
@@ -129,6 +130,13 @@ export function createStorm(options: {
     for (const { party, device } of world.tabs) if (device.name === line) party.skew = skews.get(line) ?? 0;
   }
 
+  function freezeTab(): void {
+    const { tab } = dice.pick(places);
+    if (!tab) return;
+    count('freezes');
+    freeze(schedule, tab.party, delay(60_000));
+  }
+
   function failDisk(): void {
     relayDisk.fail(1 + dice.below(2));
   }
@@ -142,6 +150,7 @@ export function createStorm(options: {
     [1, blackout],
     [1, closeTab],
     [3, crashRelay],
+    [3, freezeTab],
     [2, setClock],
     [1, failDisk],
   ];

@@ -4,6 +4,8 @@ import type { Dice } from './dice.ts';
 export interface Weather {
   /** How long a message is on its way. */
   latency(): number;
+  /** How long a message between tabs is on its way. */
+  tabLatency(): number;
   /** How long a disk takes for one thing. */
   diskTime(): number;
   /** How late a timer fires. */
@@ -20,6 +22,7 @@ export interface Weather {
 export function calmWeather(dice: Dice): Weather {
   return {
     latency: () => dice.between(1, 5),
+    tabLatency: () => 1,
     diskTime: () => dice.between(0, 1),
     lateness: () => 0,
     kept: () => 0,
@@ -32,6 +35,7 @@ export function calmWeather(dice: Dice): Weather {
 export function roughWeather(dice: Dice): Weather {
   return {
     latency: () => (dice.chance(0.01) ? dice.between(100, 3_000) : dice.between(1, 40)),
+    tabLatency: () => (dice.chance(0.05) ? dice.between(20, 2_000) : dice.between(0, 10)),
     diskTime: () => (dice.chance(0.03) ? dice.between(50, 1_500) : dice.between(0, 8)),
     lateness: () => (dice.chance(0.03) ? dice.between(100, 8_000) : dice.between(0, 10)),
     kept: (count) => (dice.chance(0.4) ? count : dice.below(count + 1)),

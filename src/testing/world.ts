@@ -13,6 +13,7 @@ import type { Dice } from './dice.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createRelayDisk, type RelayDisk } from './relay-disk.ts';
 import { createPartyClock, createSchedule, type Party, type Schedule } from './schedule.ts';
+import { createTabBus } from './tab-bus.ts';
 import type { Weather } from './weather.ts';
 
 /** Some Tuesday in 2025. */
@@ -21,6 +22,8 @@ const START = 1_750_000_000_000;
 /** What happens in a world, besides what its stores say. */
 export interface WorldEvents {
   arrived(message: Uint8Array, isLate: boolean): void;
+  /** A tab has heard something from another one. */
+  heard(message: unknown): void;
   /** A message will not arrive. */
   dropped(): void;
   timer(): void;
@@ -78,12 +81,15 @@ export function createWorld(options: {
   readonly platform: Platform;
   readonly dice: Dice;
   readonly weather: Weather;
+  /** Whether the tabs of a device hear each other. */
+  readonly hasTabBus: boolean;
   readonly events: WorldEvents;
 }): World {
-  const { schema, mutators, actions, platform, dice, weather, events } = options;
+  const { schema, mutators, actions, platform, dice, weather, hasTabBus, events } = options;
   const schedule = createSchedule(START);
   const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped, sent: events.sent });
   const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
+  const tabBus = createTabBus(schedule, weather, events.heard);
   const devices = new Map<string, Device>();
   const tabs: Tab[] = [];
   let relay: Party | undefined;
@@ -108,7 +114,7 @@ export function createWorld(options: {
       return device;
     },
     open(device, userId, room, skew = 0) {
-      const party: Party = { name: `${device.name} ${++opens}`, isAlive: true, skew };
+      const party: Party = { name: `${device.name} ${++opens}`, isAlive: true, skew, frozen: undefined };
       const store = createStoreOf({
         schema,
         mutators,
@@ -116,7 +122,7 @@ export function createWorld(options: {
         storage: device.storage(party),
         fallback: memoryClientStorage(),
         transports: [network.transport(party, device.name)],
-        tabs: [],
+        tabs: hasTabBus ? [tabBus.transport(party, device.name)] : [],
         token: undefined,
         userId,
         clock: createPartyClock(schedule, party, weather.lateness, events.timer),
@@ -136,7 +142,7 @@ export function createWorld(options: {
       return relay !== undefined;
     },
     startRelay(skew = 0) {
-      const party: Party = { name: 'relay', isAlive: true, skew };
+      const party: Party = { name: 'relay', isAlive: true, skew, frozen: undefined };
       const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
       const parts = { schema, mutators, actions, platform, storage: relayDisk.storage(party), clock, random: dice.fork().random };
       network.listen(party, createRelayOf({ ...parts, logger, limits: DEFAULT_LIMITS }).accept);
@@ -155,7 +161,9 @@ export function createWorld(options: {
         schedule.due > schedule.now &&
         relayDisk.isIdle &&
         tabs.every(({ store, device }) => store.status.state === 'online' && store.status.pending === 0 && device.isIdle) &&
-        network.inFlight === 0
+        tabs.every(({ party }) => !party.frozen) &&
+        network.inFlight === 0 &&
+        tabBus.inFlight === 0
       );
     },
     unrest() {
