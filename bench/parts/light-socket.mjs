@@ -20,6 +20,8 @@ export function openLightSocket(url, onMessage) {
   let need = 0;
 
   const light = {
+    /** How much has come since the handshake, up to the end of the message that is handed over. */
+    bytes: 0,
     send: (message) => socket.write(frame(BINARY, message)),
     close: () => socket.destroy(),
   };
@@ -37,6 +39,7 @@ export function openLightSocket(url, onMessage) {
       const type = bytes[at] & 0x0f;
       const isWhole = bytes[at] >= 0x80;
       const body = bytes.subarray(at + header, at + header + length);
+      light.bytes += header + length;
       if (type === PING) socket.write(frame(PONG, body));
       else if (type === CLOSE) throw new Error(`a server closed a reader: ${body.toString('latin1')}`);
       else if (type === BINARY && isWhole) onMessage(body, light);

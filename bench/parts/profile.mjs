@@ -1,15 +1,15 @@
-// One round of deliveries with the server under V8's profiler: the functions that most of its time was spent in.
+// One round with the server under V8's profiler: the functions that most of its time was spent in.
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { runRound } from './round.mjs';
 
 const LINES = 25;
 
-export async function profile(name) {
+/** `round` gets the options that its server is to be started with. */
+export async function profile(round) {
   const folder = await mkdtemp(join(tmpdir(), 'cotable-bench-'));
   try {
-    await runRound(name, { execArgv: ['--cpu-prof', `--cpu-prof-dir=${folder}`], onlyDeliveries: true });
+    await round({ execArgv: ['--cpu-prof', `--cpu-prof-dir=${folder}`] });
     const texts = [];
     // One for each thread.
     for (const file of (await readdir(folder)).toSorted()) texts.push(tableOf(JSON.parse(await readFile(join(folder, file), 'utf8'))));

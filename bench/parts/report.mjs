@@ -13,10 +13,7 @@ export function tablesOf({ setup, systems, sizes }) {
     ['client CPU of a later join', (s) => s.join?.cpuMs, millis],
     ['bytes of a join', (s) => s.join?.bytes, kilobytes],
   ];
-  const main = table(
-    ['', ...all.map(({ title }) => title)],
-    rows.map(([label, pick, show]) => [label, ...all.map((system) => ranged(pick(system), show))]),
-  );
+  const main = figuresOf(all, rows);
   const bundles = table(
     ['client', 'minified', 'gzipped'],
     Object.entries(sizes).map(([name, { minified, gzipped }]) => [name, kilobytes(minified), kilobytes(gzipped)]),
@@ -24,8 +21,39 @@ export function tablesOf({ setup, systems, sizes }) {
   return `${main}\n\n${bundles}`;
 }
 
+export function streamTableOf({ setup, systems }) {
+  const { pieces, pacedPieces, piecesPerSecond, viewers } = setup;
+  const fast = `${pieces.toLocaleString('en')} pieces, full speed`;
+  const paced = `${pacedPieces} pieces, ${piecesPerSecond}/s`;
+  const count = (value) => `${value} of ${viewers}`;
+  return figuresOf(Object.values(systems), [
+    [`bytes to a viewer per character, ${fast}`, (s) => s.fast.bytesPerCharacter, plain],
+    [`bytes to a viewer per character, ${paced}`, (s) => s.paced.bytesPerCharacter, plain],
+    [
+      'besides, per character: the row that keeps the text',
+      (s) => (s.fast.keptBytesPerCharacter.max > 0 ? s.fast.keptBytesPerCharacter : undefined),
+      plain,
+    ],
+    [`server CPU per piece and viewer, ${fast}`, (s) => s.fast.cpuMicrosPerDelivery, micros],
+    [`server CPU per piece and viewer, ${paced}`, (s) => s.paced.cpuMicrosPerDelivery, micros],
+    [`first piece to last viewer with all, ${fast}`, (s) => s.fast.ms, millis],
+    [`piece to last viewer, ${paced}, p50`, (s) => s.paced.lastViewerMs, millis],
+    [`viewers with exactly the text, ${fast}`, (s) => s.fast.viewersWithAllOfIt, count],
+    [`viewers with exactly the text, ${paced}`, (s) => s.paced.viewersWithAllOfIt, count],
+  ]);
+}
+
+function figuresOf(systems, rows) {
+  return table(
+    ['', ...systems.map(({ title }) => title)],
+    rows.map(([label, pick, show]) => [label, ...systems.map((system) => ranged(pick(system), show))]),
+  );
+}
+
 function ranged(figure, show) {
-  return figure ? `${show(figure.median)} (${show(figure.min)} to ${show(figure.max)})` : 'none';
+  if (!figure) return 'none';
+  const [median, least, greatest] = [figure.median, figure.min, figure.max].map(show);
+  return least === greatest ? median : `${median} (${least} to ${greatest})`;
 }
 
 function table(head, rows) {
@@ -34,6 +62,7 @@ function table(head, rows) {
   return [line(head), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(line)].join('\n');
 }
 
+const plain = (value) => value.toPrecision(3);
 const thousands = (value) => `${Math.round(value / 1_000)}k`;
 const micros = (value) => `${value.toFixed(2)} µs`;
 const millis = (value) => `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;

@@ -1,35 +1,16 @@
-// One system, one server: everything that is measured on it.
-import { mkdir, rm } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { startChild } from './child.mjs';
+// One system, one server: everything that is measured on it about writes.
 import { medianOf } from './figures.mjs';
 import * as settings from './settings.mjs';
 import { systems } from './systems.mjs';
+import { withServer } from './with-server.mjs';
 
-/** Databases lie on the disk of the repository: where a folder for temporary files lies in memory, an fsync costs nothing. */
-const folder = fileURLToPath(new URL('../.data', import.meta.url));
-
-export async function runRound(name, { execArgv = [], onlyDeliveries = false } = {}) {
+export function runRound(name, { execArgv = [], onlyDeliveries = false } = {}) {
   const { hasRooms } = systems[name];
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder);
-  const children = [];
-  const start = (...args) => {
-    const child = startChild(...args);
-    children.push(child);
-    return child;
-  };
-  try {
-    const server = start('./server.mjs', [name, folder], execArgv);
-    const url = await server.ask('url');
+  return withServer(name, execArgv, async ({ server, url, start }) => {
     const deliveries = await measureDeliveries(name, url, server, start);
     const join = hasRooms && !onlyDeliveries ? await measureJoin(name, url, server, start) : undefined;
     return { ...deliveries, ...join };
-  } finally {
-    // The server last: clients would try to come back to it.
-    for (const child of children.reverse()) await child.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function measureDeliveries(name, url, server, start) {

@@ -17,3 +17,16 @@ export const joins = isQuick ? 2 : 4;
 export function valueOf(index) {
   return String(index).padStart(12, '0').padEnd(valueBytes, 'abcdefghijklmnopqrst');
 }
+
+export const viewers = 100;
+export const pieceLength = 5;
+export const pieces = isQuick ? 200 : 1_000;
+export const pacedPieces = isQuick ? 50 : 400;
+export const piecesPerSecond = 200;
+/** A stream that is not over by then has lost something on its way. */
+export const giveUpMs = 20_000;
+
+/** Piece number `index` of a streamed text: no two that are near each other are equal. */
+export function pieceOf(index) {
+  return `${String(index % 10_000).padStart(pieceLength - 1, '0')} `;
+}

@@ -22,5 +22,14 @@ export const systems = {
   },
 };
 
-/** One role of a system, `server`, `client` or `reader`: a process loads nothing that it does not run. */
+/** The same as servers of a stream, and what the server does with each piece. */
+export const streamed = {
+  cotable: { title: 'Cotable', way: 'a stream of a durable action, shown in a cell; the row that keeps the text ends it' },
+  'y-websocket': { title: 'y-websocket', way: 'an awareness state `{ offset, delta }` of the server itself' },
+  'y-websocket-whole': { title: 'y-websocket, whole text', way: 'an awareness state `{ text }` of the server itself' },
+  hocuspocus: { title: 'Hocuspocus', way: 'a stateless broadcast `{ offset, delta }`' },
+  'raw-ws': { title: 'ws, bare', way: 'a message to each socket: four bytes of offset, and the piece' },
+};
+
+/** One role of a system, `server`, `client`, `reader` or `viewer`: a process loads nothing that it does not run. */
 export const load = (name, role) => import(`../systems/${name}/${role}.mjs`);

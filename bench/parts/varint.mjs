@@ -3,6 +3,9 @@
 /** Walks over a message from `at` on. */
 export function createCursor(bytes, at = 0) {
   return {
+    get at() {
+      return at;
+    },
     get isAtEnd() {
       return at >= bytes.length;
     },
@@ -20,7 +23,13 @@ export function createCursor(bytes, at = 0) {
       const length = this.number();
       at += length;
     },
-    /** The same, and a cursor into what is passed over. */
+    /** A text behind its length. */
+    text() {
+      const length = this.number();
+      at += length;
+      return bytes.toString('utf8', at - length, at);
+    },
+    /** Passes over bytes behind their length, and gives a cursor into them. */
     enter() {
       const length = this.number();
       at += length;

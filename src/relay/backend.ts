@@ -30,7 +30,7 @@ export interface ActionContext<S extends AnySchema, Piece = never, P extends Pla
   enqueueAction<N extends ActionName<S>>(name: N, input: InOf<S['actions'][N]>): Promise<string>;
   /** What the backend lets actions call outside. */
   readonly platform: PlatformCaller<P>;
-  /** Says something further to everyone in the room. Pieces of one turn leave together. */
+  /** Says something further to everyone in the room. A first piece leaves at once; those that follow leave together, every 50 ms. */
   broadcastStream(piece: Piece): void;
 }
 

@@ -118,7 +118,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
         hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
       },
     });
-    const streams = createRoomStreams({ random, soon: clock.soon, send: (frames) => hall.broadcast(frames) });
+    const streams = createRoomStreams({ random, clock, send: (frames) => hall.broadcast(frames) });
     const hall: Hall = createHall({
       name,
       room,

@@ -1,5 +1,6 @@
 import { createRoomAwareness } from '../doc/room-awareness.ts';
 import { randomName } from '../mutation/mutation-id.ts';
+import type { Clock, Random } from '../ports/clock.ts';
 import type { CellBinding, RelayFrame, StreamEndFrame, StreamFrame } from '../protocol/frames.ts';
 import { wholeText } from '../streams/text.ts';
 
@@ -12,6 +13,11 @@ interface OpenStream {
 }
 
 const MAX_RECENT = 200;
+/**
+ * A room's streams go on at most this often, twenty times a second: nobody reads faster, and what a piece costs is not
+ * its few letters but the message around it, sent to each viewer.
+ */
+const EVERY_MS = 50;
 
 /** What one attempt of a run says. */
 export interface RunStream {
@@ -35,10 +41,10 @@ export interface RoomStreams {
   due(head: number): readonly RelayFrame[];
 }
 
-/** `send` gets what is new, all streams of one turn together. */
+/** `send` gets what is new, all streams together: at once after a rest, else when the time has come. */
 export function createRoomStreams(options: {
-  readonly random: () => number;
-  readonly soon: (run: () => void) => void;
+  readonly random: Random;
+  readonly clock: Pick<Clock, 'after' | 'soon'>;
   readonly send: (frames: readonly RelayFrame[]) => void;
 }): RoomStreams {
   const awareness = createRoomAwareness<OpenStream>();
@@ -53,11 +59,16 @@ export function createRoomStreams(options: {
   function schedule(): void {
     if (isScheduled) return;
     isScheduled = true;
-    options.soon(() => {
-      isScheduled = false;
-      const frames = [...owners.keys()].flatMap(fresh);
-      if (frames.length > 0) options.send(frames);
-    });
+    options.clock.soon(sendOn);
+  }
+
+  /** Comes back for as long as there is something new each time, so that the timer ends by itself soon after the streams. */
+  function sendOn(): void {
+    const frames = [...owners.keys()].flatMap(fresh);
+    isScheduled = frames.length > 0;
+    if (!isScheduled) return;
+    options.clock.after(EVERY_MS, sendOn);
+    options.send(frames);
   }
 
   /** What of a stream has not been sent yet. */

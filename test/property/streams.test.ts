@@ -22,11 +22,18 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
+/** The relay lets some time pass between two sendings of a stream. */
+async function pass(): Promise<void> {
+  vi.advanceTimersByTime(50);
+  await turns(2);
+}
+
 async function turns(count: number): Promise<void> {
   for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function run(steps: readonly Step[]): Promise<void> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const hub = memoryHub();
   // Recorded outside of the streams: what the producer has said so far, half pairs included.
   let said = '';
@@ -84,7 +91,7 @@ async function run(steps: readonly Step[]): Promise<void> {
         for (const half of [what.piece.slice(0, 1), what.piece.slice(1)]) {
           said += half;
           emit?.(half);
-          if (what.slow) await turns(2);
+          if (what.slow) await pass();
         }
       } else if ('join' in what) watch(`late-${stores.length}`);
       else if ('turns' in what) await turns(what.turns);
@@ -109,6 +116,7 @@ async function run(steps: readonly Step[]): Promise<void> {
     finish();
     await Promise.all(stores.map((store) => store.close()));
     await relay.close();
+    vi.useRealTimers();
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { answers, gate, scene, type Scene } from './scene.ts';
 
@@ -35,6 +35,11 @@ function talking(): Scene & { readonly say: (pieces: number) => Promise<void>; r
     },
     finish: end.open,
   };
+}
+
+/** Real turns of the event loop, while timers stand still. */
+async function turns(count = 50): Promise<void> {
+  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('a stream that is bound to a cell', () => {
@@ -126,5 +131,46 @@ describe('a stream that is bound to a cell', () => {
     await all.say(1 + Math.ceil(TEXT.length / 3));
     all.finish();
     for (const store of [ann, ben]) await expect.poll(() => answers(store)).toEqual([{ text: TEXT, done: true }]);
+  });
+
+  it('[SR5] shows a first piece at once, those that follow shortly after together, and the last ones with the end', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const words: string[][] = [['one'], [' two', ' three'], [' four']];
+    const steps = words.map(gate);
+    const all = scene({
+      answer: {
+        cell: ({ id }) => ({ table: 'messages', key: id, field: 'text' }),
+        async run(ctx) {
+          for (const [index, step] of steps.entries()) {
+            await step.passed;
+            for (const word of words[index] ?? []) {
+              ctx.broadcastStream(word);
+              await turns(5);
+            }
+          }
+          return { text: '' };
+        },
+        onSettled: (ctx, { input, text }) => ctx.table('messages').update(input.id, { text, done: true }),
+      },
+    });
+    const ann = all.open('ann');
+    await ann.synced;
+    await ann.mutate.say({ id: 'q', text: '@bot hello' });
+    const shown = (): readonly string[] => answers(ann).map(({ text }) => text);
+    const [first, second, last] = steps;
+    first?.open();
+    await turns();
+    expect(shown()).toEqual(['one']);
+    second?.open();
+    await turns();
+    expect(shown()).toEqual(['one']);
+    vi.advanceTimersByTime(50);
+    await turns();
+    expect(shown()).toEqual(['one two three']);
+    last?.open();
+    await turns();
+    // The time of the next sending has not come, and the row is whole.
+    expect(answers(ann)).toEqual([{ text: 'one two three four', done: true }]);
   });
 });

@@ -1,7 +1,7 @@
 import { createStore } from 'cotable';
 import { memoryClientStorage } from 'cotable/adapters/memory';
-import { createCursor } from '../../parts/varint.mjs';
 import { mutators, schema } from './app.mjs';
+import { framesOf } from './frames.mjs';
 
 const WELCOME = 16;
 const ENTRIES = 18;
@@ -45,13 +45,4 @@ export function deliveriesIn(message) {
     deliveries += body.number();
   }
   return deliveries;
-}
-
-function* framesOf(message) {
-  const cursor = createCursor(message);
-  while (!cursor.isAtEnd) {
-    const body = cursor.enter();
-    body.byte();
-    yield { type: body.byte(), body };
-  }
 }

@@ -7,7 +7,28 @@ import { mutators, schema } from './app.mjs';
 const logger = { info: () => undefined, warn: () => undefined, error: (...what) => console.error(...what) };
 
 export async function serve(folder) {
-  const relay = createRelay({ backend: { schema, mutators }, storage: sqlite(join(folder, 'relay.db')), logger });
+  /** What the action does, for each row that it streams into. */
+  const work = new Map();
+  const actions = {
+    say: {
+      cell: ({ key }) => ({ table: 'rows', key, field: 'text' }),
+      async run(ctx, { key }) {
+        await work.get(key)((piece) => ctx.broadcastStream(piece));
+        return {};
+      },
+      onSettled: (ctx, { input, text }) => ctx.table('rows').update(input.key, { text }),
+    },
+  };
+  const relay = createRelay({ backend: { schema, mutators, actions }, storage: sqlite(join(folder, 'relay.db')), logger });
   const { url } = await relay.listen();
-  return { url, close: () => relay.close() };
+  return {
+    url,
+    close: () => relay.close(),
+    async stream(room, produce) {
+      const key = `stream-${work.size}`;
+      const produced = new Promise((resolve, reject) => work.set(key, (say) => produce(say).then(resolve, reject)));
+      await relay.mutate(room, 'ask', { key });
+      return produced;
+    },
+  };
 }
