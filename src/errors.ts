@@ -25,7 +25,7 @@ export const catalogue = {
   },
   'schema.tooOld': {
     httpStatus: 409,
-    message: 'This app speaks schema {mine}, the relay {theirs}',
+    message: 'This app speaks schema {mine}, the others {theirs}',
     hint: 'Reload the app to get its newer version.',
   },
   'schema.tooNew': {

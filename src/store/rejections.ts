@@ -11,20 +11,26 @@ export interface Rejections {
   readonly list$: Observable<readonly Rejection[]>;
   load(stored: readonly StoredRejection[]): void;
   add(mutation: OutboxCall, error: CotableError): void;
+  /** Another tab has dismissed it. */
+  forget(id: string): void;
   close(): void;
 }
 
 export function createRejections(
   mutate: (name: string, input: unknown) => Promise<MutationReceipt>,
   write: (batch: StorageBatch) => void,
+  dismissed: (id: string) => void,
 ): Rejections {
   const list = new BehaviorSubject<readonly Rejection[]>([]);
+
+  const forget = (id: string): void => list.next(list.value.filter((item) => item.id !== id));
 
   function toRejection({ key, id, name, input }: OutboxCall, error: CotableError): Rejection {
     let retrying: Promise<MutationReceipt> | undefined;
     function dismiss(): void {
-      list.next(list.value.filter((item) => item.id !== id));
+      forget(id);
       write({ delete: [keys.rejected(key)] });
+      dismissed(id);
     }
     async function retry(): Promise<MutationReceipt> {
       try {
@@ -52,6 +58,7 @@ export function createRejections(
     add(mutation, error) {
       list.next([...list.value, toRejection(mutation, error)]);
     },
+    forget,
     close: () => list.complete(),
   };
 }

@@ -156,7 +156,11 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     },
     committed: (mutation) => session.made(mutation),
   });
-  const rejections = createRejections(mutate.mutate, (batch) => core.disk.writeQuietly(batch));
+  const rejections = createRejections(
+    mutate.mutate,
+    (batch) => core.disk.writeQuietly(batch),
+    (id) => line.send({ type: 'dismissed', id }),
+  );
   const authority = createOwnAuthority(core, line, mutate.nextKey);
 
   function hearTab(message: TabMessage, sender: TabSender): void {
@@ -165,6 +169,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     if (sender.schemaVersion > mine) return outdate(sender.schemaVersion);
     // An older page learns from any message that it is.
     if (sender.schemaVersion < mine) return line.send({ type: 'ask', of: sender.from });
+    if (message.type === 'dismissed') rejections.forget(message.id);
     if (hasRelay) tabs.heard(message, sender);
     else authority.heard(message, sender);
   }

@@ -16,6 +16,8 @@ export type TabMessage =
   | { readonly type: 'pending'; readonly mutations: readonly ForeignMutation[] }
   /** What became of some of them. */
   | { readonly type: 'judged'; readonly verdicts: readonly Verdict[] }
+  /** The app has dealt with this rejection. */
+  | { readonly type: 'dismissed'; readonly id: string }
   /** It has closed; all of it is on disk. */
   | { readonly type: 'left' }
   /**

@@ -183,6 +183,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
           silent.set(from, 0);
           if (owners().has(from)) tick();
           break;
+        case 'dismissed':
         case 'sync':
       }
       census?.();

@@ -18,9 +18,14 @@ const parts = {
   },
   react: { code: `export * from 'cotable/react';`, beside: all },
   websocket: { code: `export * from 'cotable/transports/websocket';`, beside: all },
+  'broadcast-channel': { code: `export * from 'cotable/transports/broadcast-channel';`, beside: all },
   memory: { code: `export * from 'cotable/transports/memory';`, beside: all },
   indexeddb: { code: `export * from 'cotable/adapters/indexeddb';`, beside: all },
-  page: { code: `${all} export * from 'cotable/adapters/indexeddb'; export * from 'cotable/transports/websocket';` },
+  page: {
+    code: ['', '/adapters/indexeddb', '/transports/websocket', '/transports/broadcast-channel']
+      .map((path) => `export * from 'cotable${path}';`)
+      .join(' '),
+  },
 };
 
 for (const [name, { code, beside, without }] of Object.entries(parts)) {
