@@ -8,6 +8,7 @@ const WORDS: Readonly<Record<StoreState, string>> = {
   loading: 'Loading',
   offline: 'Offline',
   connecting: 'Connecting',
+  alone: 'On this device',
   online: 'Online',
   error: 'Error',
   closed: 'Closed',

@@ -1,4 +1,4 @@
-import type { ClientDatabase, ClientStorage } from 'cotable';
+import type { ClientStorage } from 'cotable';
 import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
 import type { MutationKey, RelayStorage } from 'cotable/relay';
 import { createWorld, turns, type World } from './support.ts';
@@ -29,9 +29,12 @@ export function failingStorage(): { readonly storage: ClientStorage; fail(): voi
     storage: {
       async open(name) {
         const database = await memory.open(name);
-        const write: ClientDatabase['write'] = (batch) =>
-          isFull ? Promise.reject(Object.assign(new Error('full'), QUOTA)) : database.write(batch);
-        return { durable: true, range: database.range, write, close: database.close };
+        const unlessFull =
+          <Args extends readonly unknown[]>(change: (...args: Args) => Promise<void>) =>
+          (...args: Args): Promise<void> =>
+            isFull ? Promise.reject(Object.assign(new Error('full'), QUOTA)) : change(...args);
+        const { write, update } = database;
+        return { ...database, durable: true, write: unlessFull(write), update: unlessFull(update) };
       },
     },
   };
