@@ -117,6 +117,11 @@ export const catalogue = {
     message: 'This relay wants to know who you are',
     hint: 'Give createStore a userId, or a token the relay accepts.',
   },
+  'access.denied': {
+    httpStatus: 403,
+    message: 'Row {key} of table {table} may not be changed like this',
+    hint: 'An access rule of the app says so; params.fields are the fields that would have changed.',
+  },
   'limit.bytes': {
     httpStatus: 413,
     message: 'The reader is {bytes} bytes behind, more than {limit}',
@@ -181,6 +186,7 @@ interface TypedParams {
   'row.invalidKey': { table: string; problem: string };
   'row.notFound': { table: string; key: string };
   'mutation.invalidInput': { name: string; issues: readonly Issue[] };
+  'access.denied': { table: string; key: string; fields: readonly string[] };
   'mutation.unknown': { name: string };
   'mutation.failed': { name: string; reason: string };
   'mutation.tooLarge': { name: string; size: number; unit: 'bytes' | 'cells'; limit: number };

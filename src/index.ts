@@ -1,3 +1,5 @@
+export { defineAccess } from './access/access.ts';
+export type { Access, AccessContext, RowRules } from './access/access.ts';
 export { CotableError, isCotableError, reject } from './errors.ts';
 export type { AnyCotableError, ErrorBody, ErrorCode, ErrorParams, Issue } from './errors.ts';
 export type { ClientDatabase, ClientStorage, StorageBatch, StorageKey, StorageValue } from './ports/client-storage.ts';
@@ -33,6 +35,7 @@ export type {
   Change,
   LiveQuery,
   MutationReceipt,
+  OutboxItem,
   Rejection,
   RunHandle,
   RunStatus,

@@ -17,6 +17,13 @@ export interface RowSource {
   ownClock(key: string): number;
 }
 
+/** A row as it was, and as a mutation leaves it. */
+export interface RowChange {
+  readonly key: string;
+  readonly before: JsonObject | undefined;
+  readonly after: JsonObject | undefined;
+}
+
 /** One table as one mutation sees and changes it: reads find its own writes, and nobody else does until they are applied. */
 export interface TableOverlay extends TableWriter<JsonObject, JsonObject> {
   readonly source: RowSource;
@@ -24,6 +31,8 @@ export interface TableOverlay extends TableWriter<JsonObject, JsonObject> {
   isStale(): boolean;
   /** The rows that were read or written; `undefined`: all of them. */
   used(): ReadonlySet<string> | undefined;
+  /** The rows that it leaves other than they were. */
+  rowChanges(): readonly RowChange[];
   /** A clock above what was read, and above this device's own pending cells that are written over. */
   floor(): number;
   /**
@@ -110,6 +119,10 @@ export function createTableOverlay(
       for (const [key, row] of read) if (source.get(key) !== row) return true;
       return false;
     },
+    rowChanges: () =>
+      [...written]
+        .map(([key, after]) => ({ key, before: source.get(key), after }))
+        .filter(({ before, after }) => !jsonEquals(before, after)),
     used: () => (listed ? undefined : new Set([...read.keys(), ...written.keys()])),
     floor() {
       let floor = 0;

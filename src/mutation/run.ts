@@ -6,7 +6,7 @@ import type { AnySchema } from '../schema/schema.ts';
 import { validate } from '../schema/validator.ts';
 import { createDerived } from '../util/derived.ts';
 import { toFrozenJson, type JsonValue } from '../util/json.ts';
-import { createTableOverlay, type RowSource, type TableOverlay } from './overlay.ts';
+import { createTableOverlay, type RowChange, type RowSource, type TableOverlay } from './overlay.ts';
 
 /** A mutator as the engine sees it: which schema it belongs to was checked where it was given. */
 export type MutatorFunction = (ctx: MutatorContext<AnySchema>, input: never) => void | Promise<void>;
@@ -32,6 +32,8 @@ export interface MutatorHost {
   readonly room: string;
   /** The table as it stands at the moment of the call. */
   source(table: string): RowSource;
+  /** Throws why a mutation may not leave rows of a table so. Called when its mutator has ended well. */
+  check?(call: Call, table: string, changes: readonly RowChange[]): void;
 }
 
 /** One mutation to be run: its name and input decide everything that follows, together with `id`, `at` and what it reads. */
@@ -168,6 +170,7 @@ function start(
   };
   const done = (): void => {
     over = true;
+    for (const [name, table] of overlays) host.check?.(call, name, table.rowChanges());
   };
 
   let running: void | Promise<void>;

@@ -1,3 +1,4 @@
+import type { Access } from '../access/access.ts';
 import type { CotableError } from '../errors.ts';
 import type { Platform, PlatformCaller } from './platform.ts';
 import type { MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
@@ -80,6 +81,8 @@ export interface BackendConfig<S extends AnySchema, P extends Platform = NoPlatf
   readonly schema: S;
   readonly mutators: Mutators<NoInfer<S>>;
   readonly actions?: Actions<NoInfer<S>, NoInfer<P>>;
+  /** Who may change which rows; see `defineAccess`. Judged for what stores write; what the backend writes itself is trusted. */
+  readonly access?: Access<NoInfer<S>>;
   /** What actions may call outside; see `definePlatform`. */
   readonly platform?: P;
 }

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { webSocketAcceptor, type WebSocketAcceptor } from '../../transports/websocket/acceptor.ts';
+import type { AnyAccess } from '../access/access.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
@@ -57,6 +58,8 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     schema,
     mutators,
     actions: policiesOf(options.backend),
+    // Its rules were checked against the schema where the backend was given.
+    access: options.backend.access as AnyAccess | undefined,
     platform: options.backend.platform ?? {},
     storage: options.storage,
     clock,

@@ -44,6 +44,8 @@ export interface Hall {
 export function createHall(parts: HallParts): Hall {
   const { room, streams, schema, storage, clock, name } = parts;
   const { lineage, epoch } = room;
+  /** Members of which a mutation was refused. */
+  const silent = new WeakSet<Member>();
   /** Who waits for the end of a run. */
   const waiting = new Map<string, Set<Member>>();
   /** Everybody who said hello. */
@@ -70,7 +72,7 @@ export function createHall(parts: HallParts): Hall {
     await room.writers.fence(member.userId, hello.fence, () => room.commits.settled());
     const writerLast = hello.writer === 0 ? 0 : await room.writers.claim(member.userId, hello.writer);
     // What the old link of this device got accepted is kept before the answer says what became of it.
-    await room.commits.settled();
+    await room.settled();
     const judged = await room.marks.learn(hello.replica, hello.outbox);
     const outcomes = judged.flatMap(({ key, outcome }): MutationOutcome[] => (outcome ? [{ key, outcome }] : []));
     const isKnown = hello.lineage === lineage && hello.epoch === epoch && hello.seq <= room.commits.head;
@@ -118,7 +120,12 @@ export function createHall(parts: HallParts): Hall {
 
   function mutate(member: Member, frame: MutateFrame): void {
     if (frame.writer !== member.writer) throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is written by' });
-    if (room.submit(frame, member) !== 'accepted') unless(member, answer(member, frame));
+    if (silent.has(member)) return;
+    const verdict = room.submit(frame, member);
+    if (verdict === 'accepted') return;
+    // What comes behind a refused mutation stands on it: it will come again, under another writer.
+    if (verdict === 'refused') silent.add(member);
+    unless(member, answer(member, frame));
   }
 
   /** Closes the link unless what it asked for works out. */
@@ -156,7 +163,7 @@ export function createHall(parts: HallParts): Hall {
 
   /** A mutation that was judged before gets the same answer. */
   async function answer(member: Member, { key }: MutateFrame): Promise<void> {
-    await room.commits.settled();
+    await room.settled();
     const [outcome] = await storage.outcomes(name, [key]);
     if (!outcome) throw new CotableError('writer.fenced', {});
     member.send({ type: 'outcome', lineage, epoch, key, outcome });

@@ -1,5 +1,7 @@
 import { asCotableError, CotableError } from '../errors.ts';
+import type { AnyAccess } from '../access/access.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
+import { mutationId } from '../mutation/mutation-id.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
@@ -22,6 +24,7 @@ export interface RelayParts {
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
   readonly actions: { readonly [name: string]: AnyActionPolicy };
+  readonly access: AnyAccess | undefined;
   readonly platform: Platform;
   readonly storage: RelayStorage;
   readonly clock: Clock;
@@ -109,9 +112,12 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   }
 
   async function load(name: string): Promise<OpenRoom> {
-    const parts = { name, schema, mutators, storage, clock, random };
-    const room: Room = await openRoom(parts, {
+    const options = { name, schema, mutators, access: parts.access, storage, clock, random };
+    const room: Room = await openRoom(options, {
       committed: (group) => hall.committed(group),
+      refused({ key, name: mutation }, { userId }, { code, params }) {
+        logger.info({ room: name, mutation, id: mutationId(key), userId, code, params }, 'mutation refused');
+      },
       broken(error) {
         logger.error({ room: name, error }, 'room thrown out of memory');
         forget(name, opened, UNLOADED);

@@ -1,13 +1,16 @@
+import type { RowChange } from '../access/access.ts';
 import { cellsToRow, changesToEffect, clockOfRow, type CellChanges, type Effect, type RowCells } from '../doc/cells.ts';
 import { foldRow } from '../doc/fold.ts';
 import { createTableDoc, repairsFor, type TableDoc } from '../doc/table-doc.ts';
 import type { UpdateEffect } from '../doc/update.ts';
 import type { RowSource } from '../mutation/overlay.ts';
-import type { JsonObject } from '../util/json.ts';
+import { jsonEquals, type JsonObject } from '../util/json.ts';
 
 /** One table of a room: its document, and the fold of all that was accepted. Both hold the same after every call. */
 export interface RoomTable {
   readonly source: RowSource;
+  /** The rows that an effect would change. */
+  changes(effect: Effect): readonly RowChange[];
   /** Checks a stranger's update; throws `protocol.gateRefused`. Nothing is changed. */
   judge(writer: number, clock: number, update: Uint8Array): UpdateEffect;
   /** Applies a judged update and folds it. Returns what had to be written so that the document equals the fold. */
@@ -56,6 +59,15 @@ export function createRoomTable(name: string, writer: number, updates: readonly 
       entries: () => (entries ??= [...rows].sort(([a], [b]) => (a < b ? -1 : 1))),
     },
     judge: doc.gate,
+    changes(effect) {
+      const changes: RowChange[] = [];
+      for (const [key, writes] of effect) {
+        const before = rows.get(key);
+        const after = cellsToRow(foldRow(cells.get(key), writes));
+        if (!jsonEquals(before, after)) changes.push({ key, before, after });
+      }
+      return changes;
+    },
     accept(update, judged) {
       doc.apply([update]);
       const before = fold(judged.effect);

@@ -1,4 +1,6 @@
-import { CotableError } from '../errors.ts';
+import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
+import type { UpdateEffect } from '../doc/update.ts';
+import { CotableError, isCotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { RowSource } from '../mutation/overlay.ts';
 import { checkAction, checkCall, runAndCommit, type MutatorBody, type MutatorHost, type MutatorResult } from '../mutation/run.ts';
@@ -13,8 +15,10 @@ import { decodeRecord, decodeTables, encodeRecord, encodeTables } from '../proto
 import { clockToMs, createHybridClock, msToClock } from '../util/hlc.ts';
 import { createCommits, type Accepted, type Commits } from './commits.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
+import { checkRow } from '../schema/row.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createMarks, type Marks } from './marks.ts';
+import { createRefusals } from './refusals.ts';
 import { createRoomTable, type RoomTable } from './room-table.ts';
 import { createWriters, type Writers } from './writers.ts';
 
@@ -29,6 +33,7 @@ export interface RoomOptions {
   readonly name: string;
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
+  readonly access: AnyAccess | undefined;
   readonly storage: RelayStorage;
   readonly clock: Clock;
   readonly random: Random;
@@ -56,6 +61,8 @@ export const SYSTEM = 'system';
 export interface RoomEvents {
   /** A group is kept: acknowledge it, then tell the others. */
   committed(group: readonly Accepted<Author>[]): void;
+  /** A mutation was refused, for `reason`. */
+  refused(frame: MutateFrame, author: Author, reason: CotableError): void;
   /** The room is of no use any more: what it holds in memory may not be what is kept. */
   broken(error: unknown): void;
 }
@@ -65,8 +72,13 @@ export interface Room extends RoomBirth {
   readonly marks: Marks;
   readonly writers: Writers;
   readonly commits: Commits<Author>;
-  /** Takes a store's mutation. `duplicate`: it was judged before. Throws what its link is closed with. */
-  submit(frame: MutateFrame, author: Author): 'accepted' | 'duplicate';
+  /**
+   * Takes a store's mutation. `duplicate`: it was judged before. `refused`: it never will be accepted, nor anything else of
+   * its writer. Throws what its link is closed with.
+   */
+  submit(frame: MutateFrame, author: Author): 'accepted' | 'duplicate' | 'refused';
+  /** Resolves when all that was accepted or refused before this call is kept. Rejects when the storage failed. */
+  settled(): Promise<void>;
   /** Runs a mutator here. Resolves when the mutation is kept, with its place in the log. */
   mutate(name: string, input: unknown, origin?: MutationOrigin): Promise<{ readonly id: string; readonly seq: number }>;
   /** The same for code that has no name in the schema. */
@@ -136,6 +148,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     committed: events.committed,
     failed: events.broken,
   });
+  const refusals = createRefusals({ storage, room, marks, writers, commits, failed: events.broken });
   const host: MutatorHost = {
     schema,
     mutators: options.mutators,
@@ -183,9 +196,30 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     if (!Object.hasOwn(schema.mutators, frame.name)) throw new CotableError('mutation.unknown', { name: frame.name });
     const ceiling = Math.max(msToClock(clock.now() + CLOCK_MARGIN_MS), highestClock + CLOCK_STEP);
     if (frame.clock > ceiling) throw new CotableError('clock.outOfBounds', { aheadMs: clockToMs(frame.clock) - clock.now() });
-    for (const intent of frame.intents) checkAction(schema, intent.name, parseJson(intent.input));
     if (new Set(frame.updates.map((update) => update.table)).size < frame.updates.length) {
       throw new CotableError('protocol.gateRefused', { rule: 'a table is updated once' });
+    }
+  }
+
+  /** Why a mutation that is what a store writes is not taken all the same. */
+  function refusalOf(
+    { intents }: MutateFrame,
+    author: Author,
+    judged: readonly { readonly table: string; readonly judged: UpdateEffect }[],
+  ): CotableError | undefined {
+    try {
+      for (const intent of intents) checkAction(schema, intent.name, parseJson(intent.input));
+      const ctx = createAccessContext({ userId: author.userId, room }, (table) => tableOf(table).source);
+      for (const { table, judged: update } of judged) {
+        const changes = tableOf(table).changes(update.effect);
+        for (const { key, after } of changes) if (after) checkRow(schema, table, key, after);
+        checkAccess(options.access, ctx, table, changes);
+      }
+      return undefined;
+    } catch (error) {
+      // An action that this backend does not have yet is waited for.
+      if (!isCotableError(error) || isCotableError(error, 'action.unknown')) throw error;
+      return error;
     }
   }
 
@@ -222,6 +256,12 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
         ...update,
         judged: tableOf(update.table).judge(frame.writer, frame.clock, update.bytes),
       }));
+      const refusal = refusalOf(frame, author, judged);
+      if (refusal) {
+        refusals.add(frame, author, refusal);
+        events.refused(frame, author, refusal);
+        return 'refused';
+      }
       // From here on nothing is refused: memory changes, and must be thrown away if it cannot be kept.
       try {
         const repairs: TableUpdate[] = [];
@@ -242,6 +282,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     mutate: (name, input, origin) => perform(name, checkCall(host, name, input), undefined, origin),
     perform: (name, body, origin) => perform(name, null, body, origin),
     source: (table) => tableOf(table).source,
+    settled: async () => void (await Promise.all([commits.settled(), refusals.settled()])),
     hold() {
       running += 1;
       return () => void (running -= 1);

@@ -1,4 +1,4 @@
-import { CotableError } from '../errors.ts';
+import { CotableError, isCotableError } from '../errors.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Link, Transport } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
@@ -70,14 +70,14 @@ export function createConnector(transports: readonly Transport[], clock: Clock, 
       current = undefined;
       if (closed) return;
       events.lost(reason);
-      wait();
+      // Given up only to greet anew, after the relay did what was wanted of it: nobody is in trouble.
+      wait(isCotableError(reason, 'writer.fenced') && attempt === 0 ? 0 : undefined);
     });
   }
 
-  function wait(): void {
+  function wait(ms = random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 10))): void {
     if (closed || current || cancelWait) return;
-    const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 10));
-    cancelWait = clock.after(random() * longest, () => {
+    cancelWait = clock.after(ms, () => {
       cancelWait = undefined;
       connect();
     });

@@ -1,3 +1,4 @@
+import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
 import type { CotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
@@ -21,7 +22,7 @@ import {
 } from './replica.ts';
 import { byOrder, confirmBatch, foldBatch, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
 import { createStreams, type Streams } from './streams.ts';
-import type { TableChanges } from './table-state.ts';
+import type { TableChanges, TableState } from './table-state.ts';
 import { createVerdicts, type Accepted, type VerdictEvents, type Verdicts } from './verdicts.ts';
 
 /** A device keeps this many entries before it folds them into its documents, at a start or a rebuild. */
@@ -30,6 +31,7 @@ const FOLD_LOG_AFTER = 500;
 export interface CoreOptions {
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
+  readonly access: AnyAccess | undefined;
   readonly room: string;
   readonly userId: string | undefined;
   readonly clock: Clock;
@@ -127,6 +129,22 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     () => void (mustRebuild = true),
   );
   const staticHost = { schema, mutators: options.mutators, room: options.room };
+  /** A host on these tables. */
+  function hostOf(tables: () => ReadonlyMap<string, TableState>): MutatorHost {
+    const source = (table: string): TableState => {
+      const state = tables().get(table);
+      if (!state) throw new Error(`there is no table ${table}`);
+      return state;
+    };
+    return {
+      ...staticHost,
+      source,
+      check({ userId }, table, changes) {
+        const { access, room } = options;
+        if (access) checkAccess(access, createAccessContext({ userId, room }, source), table, changes);
+      },
+    };
+  }
 
   function publish(): void {
     const changed = new Map<string, TableChanges>();
@@ -161,7 +179,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       [...replica.foreign.values()].filter(({ id }) => !read.has(id) && !confirmedIds.has(id) && !foreign.isIn(confirmed, id));
     await rebuild({
       schema,
-      host: staticHost,
+      host: (fresh) => hostOf(() => fresh.tables),
       writer: nextWriter(),
       confirmed,
       pending: unsettled(),
@@ -240,14 +258,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   }
 
   return {
-    host: {
-      ...staticHost,
-      source(table) {
-        const state = replica.tables.get(table);
-        if (!state) throw new Error(`there is no table ${table}`);
-        return state;
-      },
-    },
+    host: hostOf(() => replica.tables),
     replicaName,
     hybrid,
     disk,

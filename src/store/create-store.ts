@@ -1,4 +1,5 @@
 import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
+import type { Access, AnyAccess } from '../access/access.ts';
 import { CotableError } from '../errors.ts';
 import type { ClientStorage } from '../ports/client-storage.ts';
 import type { TabTransport } from '../ports/tabs.ts';
@@ -16,6 +17,8 @@ export interface StoreOptions<S extends AnySchema> {
   readonly schema: S;
   /** The functions of all mutators; the same value that the relay gets. */
   readonly mutators: Mutators<NoInfer<S>>;
+  /** Who may change which rows: what the relay would refuse is refused here at once. See `defineAccess`. */
+  readonly access?: Access<NoInfer<S>>;
   /** 1 to 256 characters. Two stores of one room on one device share what is on disk when their `userId` is equal. */
   readonly room: string;
   /** Where data outlives the tab: `indexedDb()`. */
@@ -47,6 +50,8 @@ export function createStore<S extends AnySchema>(options: StoreOptions<S>): Stor
   const store: unknown = createStoreOf({
     schema,
     mutators,
+    // Its rules were checked against the schema right here.
+    access: options.access as AnyAccess | undefined,
     room,
     storage,
     fallback: memoryClientStorage(),

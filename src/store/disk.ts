@@ -24,7 +24,7 @@ export interface Disk {
   keepAgain(
     mutations: readonly ForeignMutation[],
     read: ReadonlyMap<string, ForeignMutation>,
-    fence: Iterable<number>,
+    fence: ReadonlySet<number>,
   ): Promise<readonly string[]>;
   /** What is on disk, everything written before this call included; `undefined` before it is loaded. */
   read(): Promise<Stored | undefined>;
@@ -93,6 +93,7 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     keep: (id, record) => unstoredUntil([id], write(record)),
     async keepAgain(mutations, read, fence) {
       const lost: string[] = [];
+      if (mutations.length === 0 && fence.size === 0) return lost;
       const update = async (): Promise<void> => {
         try {
           await journal?.update([keys.device, ...mutations.map(({ key }) => keys.outbox(key))], ([device, ...records]) => {

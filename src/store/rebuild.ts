@@ -19,7 +19,8 @@ export interface Rebuilt {
  */
 export async function rebuild(options: {
   readonly schema: AnySchema;
-  readonly host: Omit<MutatorHost, 'source'>;
+  /** Runs mutators on a replica. */
+  readonly host: (replica: Replica) => MutatorHost;
   readonly writer: number;
   readonly confirmed: Confirmed;
   readonly pending: Iterable<OutboxMutation>;
@@ -32,14 +33,7 @@ export async function rebuild(options: {
   const replica = createReplica(options.schema, options.writer, options.confirmed);
   options.confirmedReady?.(replica);
   const failed = new Map<string, CotableError>();
-  const host: MutatorHost = {
-    ...options.host,
-    source(table) {
-      const state = replica.tables.get(table);
-      if (!state) throw new Error(`there is no table ${table}`);
-      return state;
-    },
-  };
+  const host = options.host(replica);
   const foreign = options.foreign.toSorted(byOrder);
   let shown = 0;
   const showUntil = (mutation?: OutboxMutation): void => {

@@ -1,8 +1,8 @@
 import { CotableError, errorFromBody } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
-import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
+import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
 import { decodeRecord, decodeTables, type EntryRecord, type LogRecord } from '../protocol/records.ts';
-import type { CallFrame, MutationRange, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
+import type { CallFrame, MutationRange, OutcomeFrame, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import { concatBytes } from '../util/bytes.ts';
 import { msToClock } from '../util/hlc.ts';
@@ -35,6 +35,8 @@ export interface Session {
   lost(reason: CotableError | undefined): void;
   /** A mutation or call was made: it is to be sent after those before it. */
   made(item: PendingMutation | CallFrame): void;
+  /** Whether it went out over the present link. */
+  isSent(id: string): boolean;
   /** There may be something to send. */
   pump(): void;
   /**
@@ -65,6 +67,8 @@ interface Conversation {
   queue: (PendingMutation | CallFrame)[] | undefined;
   /** How many of them were sent. */
   sent: number;
+  /** The mutations among them, by id. */
+  readonly sentIds: Set<string>;
 }
 
 export function createSession(
@@ -105,6 +109,7 @@ export function createSession(
       isLevel: false,
       queue: undefined,
       sent: 0,
+      sentIds: new Set(),
     };
     link.send({
       type: 'hello',
@@ -151,9 +156,7 @@ export function createSession(
         confirm(frame.records.map(decodeRecord));
         return levelWhenCaughtUp(conversation) ?? pump();
       case 'outcome':
-        // Judged before under another writer: a new handshake sorts out which.
-        if (core.replica.pending.has(mutationId(frame.key))) conversation.link.close(new CotableError('writer.fenced', {}));
-        return;
+        return judged(frame);
       case 'run':
         return runs.hear(frame);
       case 'streams':
@@ -172,6 +175,24 @@ export function createSession(
       case 'pong':
       case 'failed':
     }
+  }
+
+  /** A mutation was refused, or judged before under another writer: then a new handshake sorts out which. */
+  async function judged({ key, outcome }: OutcomeFrame): Promise<void> {
+    const id = mutationId(key);
+    if (!core.replica.pending.has(id)) return;
+    events.heard();
+    if ('refused' in outcome) core.verdicts.reject(new Map([[id, toError(outcome.refused)]]));
+    await startOver();
+  }
+
+  /** What is pending runs again, and goes on over a new link. */
+  async function startOver(adopted?: ReadonlySet<string>): Promise<void> {
+    // What it holds is of the writer that is given up.
+    if (current) current.queue = undefined;
+    if (core.disk.isKept) await core.renew(adopted);
+    else isFenced = true;
+    current?.link.close(new CotableError('writer.fenced', {}));
   }
 
   /** With all behind it at once: what is pending runs again on what the relay has now, not on what it had once. */
@@ -254,7 +275,7 @@ export function createSession(
       if ('seq' in outcome) {
         if (mutation) accepted.push({ mutation, seq: outcome.seq });
         else core.foreign.accepted(id, outcome.seq);
-      } else if (mutation) refused.set(id, errorFromBody({ errorCode: outcome.refused.code, errorParams: outcome.refused.params }));
+      } else if (mutation) refused.set(id, toError(outcome.refused));
       else withdrawn.push(id);
     }
     core.verdicts.reject(refused);
@@ -288,6 +309,7 @@ export function createSession(
         continue;
       }
       core.replica.hasSent = true;
+      conversation.sentIds.add(item.id);
       const { lineage, epoch } = core.replica.birth;
       const { writer, number, key, clock, name, intents, updates } = item;
       link.send({ type: 'mutate', lineage, epoch, writer, number, key, clock, name, intents, updates });
@@ -316,24 +338,24 @@ export function createSession(
     made(item) {
       current?.queue?.push(item);
     },
+    isSent: (id) => current?.sentIds.has(id) ?? false,
     pump,
     renew(adopted) {
       const done = createDeferred<void>();
       serial(async () => {
-        if (!adopted && !core.mustRebuild) return done.resolve();
-        // What it holds is of the writer that is given up.
-        if (current) current.queue = undefined;
         try {
-          if (core.disk.isKept) await core.renew(adopted);
-          else isFenced = true;
+          if (adopted || core.mustRebuild) await startOver(adopted);
         } finally {
           done.resolve();
         }
-        current?.link.close(new CotableError('writer.fenced', {}));
       });
       return done.promise;
     },
   };
+}
+
+function toError({ code, params }: Refusal): CotableError {
+  return errorFromBody({ errorCode: code, errorParams: params });
 }
 
 /** The highest clock that the relay takes for now. */

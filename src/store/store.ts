@@ -1,4 +1,5 @@
 import { ReplaySubject } from 'rxjs';
+import type { AnyAccess } from '../access/access.ts';
 import { asCotableError, CotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
@@ -16,6 +17,7 @@ import { createRejections } from './rejections.ts';
 import { createRuns } from './runs.ts';
 import { createSession, type Session } from './session.ts';
 import { inTurn } from './in-turn.ts';
+import { createOutbox } from './outbox.ts';
 import { createOwnAuthority } from './own-authority.ts';
 import { createTabLine, type TabMessage, type TabSender } from './tab-line.ts';
 import { createTables } from './tables.ts';
@@ -26,6 +28,7 @@ import type { Store, StoreState, StoreStatus } from './types.ts';
 export interface StoreParts {
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
+  readonly access: AnyAccess | undefined;
   readonly room: string;
   readonly storage: ClientStorage;
   /** Taken when `storage` cannot be opened. */
@@ -91,6 +94,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     changed(tablesChanged) {
       views.publish(tablesChanged);
       show({ pending: core.replica.pending.size + core.replica.foreign.size });
+      inTurn(outbox.touch);
     },
     rejected: (mutation, error) => rejections.add(mutation, error),
     notKept(error) {
@@ -100,6 +104,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     kept(mutations, failure) {
       if (!hasRelay) return authority.kept(mutations, failure);
       session.pump();
+      inTurn(outbox.touch);
       tabs.announce(mutations);
     },
     judged: (verdicts) => tabs.judged(verdicts),
@@ -107,6 +112,10 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   });
   const userId = (): string => parts.userId ?? `device-${core.device.deviceId}`;
   const views = createTables(Object.keys(schema.tables), () => core.replica.tables);
+  const outbox = createOutbox(
+    () => core.replica,
+    (id) => session.isSent(id),
+  );
   const runs = createRuns(schema, (frame) => {
     session.made(frame);
     session.pump();
@@ -132,6 +141,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     lost(reason) {
       tabs.level(false);
       session.lost(reason);
+      inTurn(outbox.touch);
       if (reason && isLasting(reason)) enter('error', reason);
       else if (status.state !== 'error' || !reason) enter('offline', reason);
     },
@@ -235,6 +245,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     inTurn(() => status$.complete());
     views.close();
     rejections.close();
+    inTurn(outbox.close);
     runs.close();
   }
 
@@ -252,6 +263,10 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       return status;
     },
     status$: status$.asObservable(),
+    get outbox() {
+      return outbox.list();
+    },
+    outbox$: outbox.list$,
     get rejections() {
       return rejections.list();
     },

@@ -62,6 +62,16 @@ export interface StoreStatus {
   readonly durable: boolean;
 }
 
+/** A mutation that the relay has not judged. `sent`: by this tab, over the present link. */
+export interface OutboxItem {
+  readonly id: string;
+  readonly name: string;
+  readonly input: unknown;
+  /** When it was made: milliseconds since 1970. */
+  readonly at: number;
+  readonly state: 'waiting' | 'sent';
+}
+
 /** A mutation that was refused, or that could not run again on what the relay holds. It stays until it is dismissed. */
 export interface Rejection {
   readonly id: string;
@@ -107,6 +117,10 @@ export interface Store<S extends AnySchema> {
   readonly status: StoreStatus;
   /** The present status at once, then each change. Completes on `close()`. */
   readonly status$: Observable<StoreStatus>;
+  /** What is pending on this device, of this tab and of others, oldest first. A new list at each reading. */
+  readonly outbox: readonly OutboxItem[];
+  /** The present list at once, then each time one comes, goes or is sent. */
+  readonly outbox$: Observable<readonly OutboxItem[]>;
   readonly rejections: readonly Rejection[];
   readonly rejections$: Observable<readonly Rejection[]>;
   /** Resolves when what the device holds can be read. Rejects when that is damaged (`storage.corrupt`). */

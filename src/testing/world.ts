@@ -118,6 +118,7 @@ export function createWorld(options: {
       const store = createStoreOf({
         schema,
         mutators,
+        access: undefined,
         room,
         storage: device.storage(party),
         fallback: memoryClientStorage(),
@@ -144,7 +145,16 @@ export function createWorld(options: {
     startRelay(skew = 0) {
       const party: Party = { name: 'relay', isAlive: true, skew, frozen: undefined };
       const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
-      const parts = { schema, mutators, actions, platform, storage: relayDisk.storage(party), clock, random: dice.fork().random };
+      const parts = {
+        schema,
+        mutators,
+        actions,
+        access: undefined,
+        platform,
+        storage: relayDisk.storage(party),
+        clock,
+        random: dice.fork().random,
+      };
       network.listen(party, createRelayOf({ ...parts, logger, limits: DEFAULT_LIMITS }).accept);
       relay = party;
     },

@@ -3,6 +3,7 @@ import {
   defineMutators,
   defineSchema,
   table,
+  type Access,
   type ClientStorage,
   type JsonValue,
   type MutatorContext,
@@ -64,6 +65,7 @@ export function mutatorsWith(act: Act = () => undefined): Mutators<S> {
 }
 
 export interface StoreParts {
+  readonly access?: Access<S>;
   readonly act?: Act;
   readonly room?: string;
   /** Default: a memory storage of its own that says it is durable. */
@@ -89,6 +91,7 @@ export interface World {
 }
 
 export interface RelayParts {
+  readonly access?: Access<S>;
   readonly act?: Act;
   readonly storage?: RelayStorage;
   readonly schemaVersion?: number;
@@ -109,7 +112,11 @@ export function createWorld(parts: RelayParts = {}): World {
 
   function start(options: RelayParts): Relay<S> {
     storage = options.storage ?? memoryRelayStorage(disk);
-    const backend = { schema: { ...schema, schemaVersion: options.schemaVersion ?? 1 }, mutators: mutatorsWith(options.act ?? parts.act) };
+    const backend = {
+      schema: { ...schema, schemaVersion: options.schemaVersion ?? 1 },
+      mutators: mutatorsWith(options.act ?? parts.act),
+      access: options.access ?? parts.access,
+    };
     return createRelay({ backend, storage, acceptors: [hub.acceptor()], limits: options.limits });
   }
 
@@ -126,6 +133,7 @@ export function createWorld(parts: RelayParts = {}): World {
       const store = createStore({
         schema,
         mutators: mutatorsWith(options.act),
+        access: options.access,
         room: options.room ?? 'room',
         storage: options.storage ?? memoryClientStorage({ durable: true }),
         transports: [hub.transport(userId)],

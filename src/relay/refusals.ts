@@ -1,0 +1,45 @@
+import type { CotableError } from '../errors.ts';
+import type { RelayStorage } from '../ports/relay-storage.ts';
+import type { MutateFrame } from '../protocol/frames.ts';
+import type { Commits } from './commits.ts';
+import type { Marks } from './marks.ts';
+import type { Author } from './room.ts';
+import type { Writers } from './writers.ts';
+
+/**
+ * Mutations that are not taken. A refusal is for ever: it is kept like an acceptance, and told after it is on disk, behind
+ * all that was accepted before. Its writer is fenced, since whatever it wrote afterwards stands on what is not there.
+ */
+export interface Refusals {
+  add(frame: MutateFrame, author: Author, reason: CotableError): void;
+  /** Resolves when all refusals so far are kept. */
+  settled(): Promise<void>;
+}
+
+export function createRefusals(parts: {
+  readonly storage: RelayStorage;
+  readonly room: string;
+  readonly marks: Marks;
+  readonly writers: Writers;
+  readonly commits: Pick<Commits<Author>, 'settled'>;
+  readonly failed: (error: unknown) => void;
+}): Refusals {
+  const { storage, room, marks, writers, commits, failed } = parts;
+  let settled = Promise.resolve();
+
+  async function keep({ key, writer }: MutateFrame, { userId }: Author, { code, params }: CotableError): Promise<void> {
+    await commits.settled();
+    await storage.refuse(room, [{ mark: key, refusal: { code, params } }]);
+    await writers.fence(userId, [writer], commits.settled);
+  }
+
+  return {
+    add(frame, author, reason) {
+      marks.take(frame.key);
+      settled = settled.then(() => keep(frame, author, reason));
+      // Who waits for it hears of the failure too.
+      settled.catch(failed);
+    },
+    settled: () => settled,
+  };
+}
