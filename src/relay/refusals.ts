@@ -3,7 +3,6 @@ import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { MutateFrame } from '../protocol/frames.ts';
 import type { Commits } from './commits.ts';
 import type { Marks } from './marks.ts';
-import type { Author } from './room.ts';
 import type { Writers } from './writers.ts';
 
 /**
@@ -11,7 +10,7 @@ import type { Writers } from './writers.ts';
  * all that was accepted before. Its writer is fenced, since whatever it wrote afterwards stands on what is not there.
  */
 export interface Refusals {
-  add(frame: MutateFrame, author: Author, reason: CotableError): void;
+  add(frame: MutateFrame, author: { readonly userId: string }, reason: CotableError): void;
   /** Resolves when all refusals so far are kept. */
   settled(): Promise<void>;
 }
@@ -21,13 +20,17 @@ export function createRefusals(parts: {
   readonly room: string;
   readonly marks: Marks;
   readonly writers: Writers;
-  readonly commits: Pick<Commits<Author>, 'settled'>;
+  readonly commits: Pick<Commits<unknown>, 'settled'>;
   readonly failed: (error: unknown) => void;
 }): Refusals {
   const { storage, room, marks, writers, commits, failed } = parts;
   let settled = Promise.resolve();
 
-  async function keep({ key, writer }: MutateFrame, { userId }: Author, { code, params }: CotableError): Promise<void> {
+  async function keep(
+    { key, writer }: MutateFrame,
+    { userId }: { readonly userId: string },
+    { code, params }: CotableError,
+  ): Promise<void> {
     await commits.settled();
     await storage.refuse(room, [{ mark: key, refusal: { code, params } }]);
     await writers.fence(userId, [writer], commits.settled);

@@ -1,3 +1,4 @@
+import type { AnyAccess } from '../access/access.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import { policiesOf, type BackendConfig, type NoPlatform } from '../relay/backend.ts';
 import type { Platform } from '../relay/platform.ts';
@@ -74,11 +75,13 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
     actions: policiesOf(options.backend),
     platform: options.backend.platform ?? {},
     dice: dice.fork(),
+    access: options.backend.access as AnyAccess | undefined,
     hasTabBus: true,
     weather: calmWeather(dice.fork()),
     events: {
       arrived: nothing,
       heard: nothing,
+      denied: nothing,
       dropped: nothing,
       timer: nothing,
       unsynced: nothing,

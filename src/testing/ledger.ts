@@ -56,7 +56,10 @@ export function createLedger(): Ledger {
     confirmed(mutation) {
       if (!inLog.has(mutation)) violated(`${mutation} was confirmed, and is not in the log`);
     },
-    rejected: (mutation) => void rejected.add(mutation),
+    rejected(mutation) {
+      rejected.add(mutation);
+      if (inLog.has(mutation)) violated(`${mutation} was rejected, and is in the log`);
+    },
     shows(userId, mutations) {
       for (const mutation of mutations) seen.push({ userId, mutation });
     },
@@ -70,6 +73,7 @@ export function createLedger(): Ledger {
         if (inLog.has(mutation)) violated(`${mutation} is in the log twice`);
         if (!kept.has(mutation)) violated(`${mutation} is in the log, and its record never was on a device`);
         if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);
+        if (rejected.has(mutation)) violated(`${mutation} is in the log, and was rejected`);
         inLog.add(mutation);
       }
     },

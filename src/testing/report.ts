@@ -16,6 +16,7 @@ export const KINDS = [
   'clockSteps',
   'closes',
   'freezes',
+  'denials',
   'acks',
 ] as const;
 
@@ -30,6 +31,7 @@ export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutat
  * - `timers`: timers of stores and relay that fired.
  * - `mutations`: mutations made by stores; `acks`: how many of them their stores heard to be kept.
  * - `tabCrashes`, `relayCrashes`: parties that vanished; `unsynced`: what they still waited for of a disk, and was lost.
+ * - `denials`: mutations that the relay's access rules refused.
  * - `cuts`: links that were broken; `drops`: messages lost with them.
  * - `partitions`: times a device's messages were held; `refusals`: times it could not connect.
  * - `diskFailures`: calls of the relay's disk that failed; `clockSteps`: clocks that were set; `closes`: clean closes;

@@ -1,3 +1,4 @@
+import type { AnyAccess } from '../access/access.ts';
 import { isCotableError } from '../errors.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Random } from '../ports/clock.ts';
@@ -65,7 +66,7 @@ export async function simulate<S extends AnySchema>(options: SimulateOptions<S>)
     }
   }
   const steps = stepsOf(totals);
-  const missing = KINDS.filter((kind) => totals[kind] === 0);
+  const missing = KINDS.filter((kind) => totals[kind] === 0 && (kind !== 'denials' || options.backend.access));
   if (steps >= ENOUGH_STEPS && missing.length > 0)
     throw new Error(`seed=${options.seed}: in ${steps} steps there were no ${missing.join(', ')}`);
   return { seed: options.seed, steps, rounds, ...totals, lost: 0, diverged: 0, stuck: 0, digest: digest.value() };
@@ -93,6 +94,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     // Runs take their time from what they call outside, which no seed decides: the simulator has none yet.
     actions: {},
     platform: {},
+    access: options.backend.access as AnyAccess | undefined,
     dice: dice.fork(),
     weather: roughWeather(dice.fork()),
     hasTabBus: dice.chance(0.8),
@@ -114,19 +116,20 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
       kept: ledger.kept,
       synced: () => ledger.read(world.relayDisk.log(ROOM)),
       failed: () => count('diskFailures'),
+      denied: () => count('denials'),
       trouble(message, { error }) {
         if (!isCotableError(error, 'storage.unavailable')) ledger.violated(`the relay: ${message}: ${String(error)}`);
       },
     },
   });
+  const chance = dice.fork();
   const stores = new Map<Tab, Store<S>>();
   const open = ({ device, userId }: Seat, skew: number): Tab => {
-    const tab = world.open(device, userId, ROOM, skew);
+    const tab = world.open(device, userId, ROOM, { clockSkew: skew, hasRules: chance.chance(0.5) });
     const watched: unknown = watch(tab, tables, marks, ledger, count);
     stores.set(tab, watched as Store<S>);
     return tab;
   };
-  const chance = dice.fork();
   const actIn = (tab: Tab): void => {
     const store = stores.get(tab);
     if (store && !tab.party.frozen) ignore(act(store, chance.random));

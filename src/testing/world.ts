@@ -1,4 +1,5 @@
 import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
+import type { AnyAccess } from '../access/access.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { AnyActionPolicy } from '../relay/backend.ts';
@@ -36,6 +37,8 @@ export interface WorldEvents {
   loaded(tab: Party, mutation: string, writer: number): void;
   /** The relay's disk has changed. */
   synced(): void;
+  /** The relay has refused a mutation. */
+  denied(): void;
   /** A call of the relay's disk was let fail. */
   failed(): void;
   /** The relay has thrown a room out of memory, or the like. */
@@ -59,7 +62,8 @@ export interface World {
   readonly tabs: readonly Tab[];
   /** Made on first mention. */
   device(name: string): Device;
-  open(device: Device, userId: string, room: string, clockSkew?: number): Tab;
+  /** `hasRules`: whether the tab knows the access rules; the relay does. */
+  open(device: Device, userId: string, room: string, options?: { readonly clockSkew?: number; readonly hasRules?: boolean }): Tab;
   /** The tab vanishes: nothing is closed, and what was not on disk yet may be lost. */
   crash(tab: Tab): void;
   /** Takes a tab that was closed off the list. */
@@ -79,13 +83,14 @@ export function createWorld(options: {
   readonly mutators: MutatorFunctions;
   readonly actions: { readonly [name: string]: AnyActionPolicy };
   readonly platform: Platform;
+  readonly access: AnyAccess | undefined;
   readonly dice: Dice;
   readonly weather: Weather;
   /** Whether the tabs of a device hear each other. */
   readonly hasTabBus: boolean;
   readonly events: WorldEvents;
 }): World {
-  const { schema, mutators, actions, platform, dice, weather, hasTabBus, events } = options;
+  const { schema, mutators, actions, platform, access, dice, weather, hasTabBus, events } = options;
   const schedule = createSchedule(START);
   const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped, sent: events.sent });
   const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
@@ -94,7 +99,11 @@ export function createWorld(options: {
   const tabs: Tab[] = [];
   let relay: Party | undefined;
   let opens = 0;
-  const logger: Logger = { info: () => undefined, warn: () => undefined, error: (fields, message) => events.trouble(message, fields) };
+  const logger: Logger = {
+    info: (_, message) => message === 'mutation refused' && events.denied(),
+    warn: () => undefined,
+    error: (fields, message) => events.trouble(message, fields),
+  };
 
   function forget(tab: Tab): void {
     tab.party.isAlive = false;
@@ -113,12 +122,12 @@ export function createWorld(options: {
       if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, kept, loaded })));
       return device;
     },
-    open(device, userId, room, skew = 0) {
+    open(device, userId, room, { clockSkew: skew = 0, hasRules = true } = {}) {
       const party: Party = { name: `${device.name} ${++opens}`, isAlive: true, skew, frozen: undefined };
       const store = createStoreOf({
         schema,
         mutators,
-        access: undefined,
+        access: hasRules ? access : undefined,
         room,
         storage: device.storage(party),
         fallback: memoryClientStorage(),
@@ -149,7 +158,7 @@ export function createWorld(options: {
         schema,
         mutators,
         actions,
-        access: undefined,
+        access,
         platform,
         storage: relayDisk.storage(party),
         clock,

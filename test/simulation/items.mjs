@@ -1,6 +1,6 @@
 // What the simulator's own runs are made of. Every value written is the id of the mutation that wrote it, so that each
 // row tells whose effect it shows; and each mutation leaves a line.
-import { defineMutators, defineSchema, table } from 'cotable';
+import { defineAccess, defineMutators, defineSchema, table } from 'cotable';
 import { z } from 'zod';
 
 export const schema = defineSchema({
@@ -66,7 +66,12 @@ export const mutators = defineMutators({
   },
 });
 
-export const backend = { schema, mutators };
+// Who has counted to three has locked the item. A device may not know that yet, so the relay refuses some that it took.
+export const access = defineAccess({
+  tables: { items: { update: (_, { before }) => (before.sum ?? 0) < 3 } },
+});
+
+export const backend = { schema, mutators, access };
 
 const KEYS = ['k', 'l', 'm', 'n', 'o', 'p'];
 const CALLS = ['put', 'put', 'edit', 'edit', 'edit', 'clear', 'remove', 'replace', 'count', 'swap', 'slow'];
@@ -82,8 +87,8 @@ export function marks(table, row) {
 }
 
 export function invariant(store) {
-  if (store.rejections.length > 0)
-    throw new Error(`${store.rejections[0].id} was rejected, though nothing refuses it: ${store.rejections[0].error.code}`);
+  const odd = store.rejections.find(({ error }) => error.code !== 'access.denied');
+  if (odd) throw new Error(`${odd.id} was rejected, though nothing refuses it: ${odd.error.code}`);
   const lines = store.table('lines');
   for (const item of store.table('items').list()) {
     for (const id of marks('items', item)) if (!lines.has(id)) throw new Error(`of the mutation ${id} only a part is there`);
