@@ -1,5 +1,6 @@
 import {
   createStore,
+  defineAccess,
   isCotableError,
   reject,
   type ClientStorage,
@@ -100,6 +101,31 @@ export async function used(): Promise<void> {
   // @ts-expect-error an id is a string
   store.table('tasks').row$(1);
 }
+
+export const rules = defineAccess<S>({
+  tables: {
+    tasks: {
+      insert: (ctx, { key, after }) => after.title !== key && ctx.table('people').has(ctx.userId),
+      update: (_, { before, after, fields }) => before.state === after.state && !fields.includes('points'),
+      delete: (_, { before }) => before.state === 'done' || reject('task.open'),
+    },
+  },
+});
+void createStore({ schema, mutators, access: rules, room: 'room', storage, transports });
+void [
+  // @ts-expect-error rules say which schema they are for
+  defineAccess({ tables: {} }),
+  // @ts-expect-error there is no such table
+  defineAccess<S>({ tables: { task: {} } }),
+  // @ts-expect-error there is no such field
+  defineAccess<S>({ tables: { tasks: { update: (_, { fields }) => fields.includes('titel') } } }),
+  // @ts-expect-error a row that is made has no before
+  defineAccess<S>({ tables: { tasks: { insert: (_, { before }) => before } } }),
+  // @ts-expect-error a rule answers at once
+  defineAccess<S>({ tables: { tasks: { delete: () => Promise.resolve(true) } } }),
+  // @ts-expect-error a rule only reads
+  defineAccess<S>({ tables: { tasks: { delete: (ctx, { key }) => ctx.table('tasks').delete(key) } } }),
+];
 
 export function failed(error: unknown): string | number {
   if (isCotableError(error, 'row.notFound')) return error.params.key;
