@@ -1,5 +1,5 @@
 import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
-import type { CotableError } from '../errors.ts';
+import { CotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -36,12 +36,16 @@ export interface CoreOptions {
   readonly userId: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
+  /** Whether what is confirmed is also elsewhere. */
+  readonly hasRelay: boolean;
 }
 
 /** What happens in the core that others show or act on. */
 export interface CoreEvents extends VerdictEvents {
   /** Rows changed, all tables together; `pending` too may have. */
   changed(tables: ReadonlyMap<string, TableChanges>): void;
+  /** What was on the device could not be read. What the relay has of it will come from there. */
+  damaged(error: CotableError): void;
   /** The device cannot keep something any more. */
   notKept(error: CotableError): void;
   /** These are on disk now, or never will be because of `failure`: they may leave this tab. */
@@ -297,7 +301,19 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       if (isShared) for (const mutation of stored.outbox) replica.show(mutation);
       const pending = isShared ? [] : stored.outbox;
       const read = new Map(pending.map((mutation) => [mutation.id, mutation]));
-      await build({ confirmed: stored.confirmed, pending, read, ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
+      const buildOn = (confirmed: Confirmed): Promise<void> =>
+        build({ confirmed, pending, read, ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
+      if (stored.damage) events.damaged(stored.damage);
+      try {
+        await buildOn(stored.confirmed);
+      } catch (error) {
+        const damage = new CotableError('storage.corrupt', { record: 'the documents' }, { cause: error });
+        // Where no relay has them too there is nothing to go on with.
+        if (!options.hasRelay) throw damage;
+        events.damaged(damage);
+        disk.writeQuietly({ deletePrefix: [['doc'], ['log']], delete: [keys.base] });
+        await buildOn(NOTHING_CONFIRMED);
+      }
       return stored;
     },
 

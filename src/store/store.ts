@@ -72,6 +72,9 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   let isReady = false;
   /** Mutations that were made before there was anything to run them on. */
   const waiting: ((error?: CotableError) => void)[] = [];
+  /** Why the store is of no use. */
+  let ruin: CotableError | undefined;
+  /** What could not be read of the device, until the relay has made up for it. */
   let damage: CotableError | undefined;
   let closing: Promise<void> | undefined;
   /** Why nothing more is kept on this device. */
@@ -88,28 +91,35 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     status = next;
     inTurn(() => status$.next(next));
   }
-  const enter = (state: StoreState, reason?: CotableError): void => show({ state, reason: reason ?? notKept });
+  const enter = (state: StoreState, reason?: CotableError): void => show({ state, reason: reason ?? notKept ?? damage });
 
-  const core = createCore(parts, {
-    changed(tablesChanged) {
-      views.publish(tablesChanged);
-      show({ pending: core.replica.pending.size + core.replica.foreign.size });
-      inTurn(outbox.touch);
+  const core = createCore(
+    { ...parts, hasRelay },
+    {
+      changed(tablesChanged) {
+        views.publish(tablesChanged);
+        show({ pending: core.replica.pending.size + core.replica.foreign.size });
+        inTurn(outbox.touch);
+      },
+      rejected: (mutation, error) => rejections.add(mutation, error),
+      damaged(error) {
+        damage = error;
+        show({ reason: error });
+      },
+      notKept(error) {
+        notKept = error;
+        show({ durable: false, reason: error });
+      },
+      kept(mutations, failure) {
+        if (!hasRelay) return authority.kept(mutations, failure);
+        session.pump();
+        inTurn(outbox.touch);
+        tabs.announce(mutations);
+      },
+      judged: (verdicts) => tabs.judged(verdicts),
+      stale: () => void session.renew(),
     },
-    rejected: (mutation, error) => rejections.add(mutation, error),
-    notKept(error) {
-      notKept = error;
-      show({ durable: false, reason: error });
-    },
-    kept(mutations, failure) {
-      if (!hasRelay) return authority.kept(mutations, failure);
-      session.pump();
-      inTurn(outbox.touch);
-      tabs.announce(mutations);
-    },
-    judged: (verdicts) => tabs.judged(verdicts),
-    stale: () => void session.renew(),
-  });
+  );
   const userId = (): string => parts.userId ?? `device-${core.device.deviceId}`;
   const views = createTables(Object.keys(schema.tables), () => core.replica.tables);
   const outbox = createOutbox(
@@ -127,6 +137,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     {
       heard: () => connector.settled(),
       level() {
+        damage = undefined;
         tabs.level(true);
         enter('online');
         synced.resolve();
@@ -157,7 +168,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const ready = quiet(load());
   const mutate = createMutate({
     core,
-    whenReady: (begin) => void (isReady || damage ? begin(damage) : waiting.push(begin)),
+    whenReady: (begin) => void (isReady || ruin ? begin(ruin) : waiting.push(begin)),
     refusal: () => (closing ? new CotableError('store.closed', {}) : outdated),
     userId,
     async keep(mutation) {
@@ -210,7 +221,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       }
     } catch (error) {
       const reason = asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error }));
-      damage = reason;
+      ruin = reason;
       enter('error', reason);
       for (const begin of waiting.splice(0)) begin(reason);
       throw reason;

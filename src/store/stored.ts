@@ -47,6 +47,8 @@ export interface Stored {
   readonly rejected: readonly StoredRejection[];
   /** Records of updates. What they hold is among what is confirmed. */
   readonly updates: readonly StorageKey[];
+  /** What was there and could not be read. */
+  readonly damage: CotableError<'storage.corrupt'> | undefined;
 }
 
 export const keys = {
@@ -69,17 +71,21 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
   const fence: number[] = [];
   const rejected: StoredRejection[] = [];
   const updates: StorageKey[] = [];
-  // Values are what this module wrote; a damaged record shows itself when it is decoded.
+  let damage: CotableError<'storage.corrupt'> | undefined;
+  // Values are what this module wrote, as long as nothing has damaged them.
   for (const [key, value] of pairs) {
     const [kind, name] = key;
     if (kind === 'device') device = value as StoredDevice;
     else if (kind === 'base') base = value as StoredBase;
     else if (kind === 'doc') tables.push({ table: String(name), bytes: value as Uint8Array });
     else if (kind === 'log') log.set(JSON.stringify(key), value as Uint8Array);
-    else if (kind === 'outbox') outbox.push(value as ForeignMutation);
-    else if (kind === 'fence') fence.push(Number(name));
+    else if (kind === 'outbox') {
+      if (isMutation(value)) outbox.push(value);
+      else damage = new CotableError('storage.corrupt', { record: `a pending mutation, ${key.slice(1).join('-')}` });
+    } else if (kind === 'fence') fence.push(Number(name));
     else if (kind === 'rejected') rejected.push(value as StoredRejection);
     else if (kind === 'update') {
+      if (!Array.isArray(value)) throw new CotableError('storage.corrupt', { record: `updates ${key.slice(1).join('-')}` });
       updates.push(key);
       tables.push(...(value as readonly TableUpdate[]));
     }
@@ -90,20 +96,29 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
   for (let seq = base.seq + 1; ; seq++) {
     const bytes = log.get(JSON.stringify(keys.log(base, seq)));
     if (!bytes) break;
-    entries.push(readEntry(bytes));
+    try {
+      entries.push(readEntry(bytes));
+    } catch (error) {
+      // What comes from here on the relay has too.
+      damage = new CotableError('storage.corrupt', { record: `entry ${seq} of the log` }, { cause: error });
+      break;
+    }
   }
-  return { device, confirmed: { ...base, seq: base.seq + entries.length, tables, entries }, outbox, fence, rejected, updates };
+  return { device, confirmed: { ...base, seq: base.seq + entries.length, tables, entries }, outbox, fence, rejected, updates, damage };
 }
 
 function readEntry(bytes: Uint8Array): EntryRecord {
-  let problem: unknown;
-  try {
-    const record = decodeRecord(bytes);
-    if (record.kind === 'entry') return record;
-  } catch (error) {
-    problem = error;
-  }
-  throw new CotableError('storage.corrupt', { record: 'an entry of the log' }, { cause: problem });
+  const record = decodeRecord(bytes);
+  if (record.kind !== 'entry') throw new TypeError('it is no entry');
+  return record;
+}
+
+function isMutation(value: unknown): value is ForeignMutation {
+  if (typeof value !== 'object' || value === null) return false;
+  const { key, id, name, clock, effects } = value as Partial<ForeignMutation>;
+  return (
+    typeof key?.replica === 'number' && typeof id === 'string' && typeof name === 'string' && clock !== undefined && effects instanceof Map
+  );
 }
 
 /** How accepted mutations and the end of their outbox records become one transaction. */
