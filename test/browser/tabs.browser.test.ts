@@ -132,4 +132,14 @@ describe('tabs whose relay is out of reach', () => {
     await show([tab, same], ['for ann, in this room']);
     for (const other of others) expect(other.texts()).toEqual([]);
   });
+
+  it('[BT9] are not loading any more when they can be read, though they still look whom it belongs to', async () => {
+    const tab = await unlinked();
+    await (
+      await tab.page.write('a', 'pending')
+    ).stored;
+    await tab.reload();
+    expect(tab.texts()).toEqual(['pending']);
+    expect(['connecting', 'offline']).toContain(tab.page.store.status.state);
+  });
 });
