@@ -27,6 +27,12 @@ export const ReloadIcon = () => (
   </Icon>
 );
 
+export const TabsIcon = () => (
+  <Icon>
+    <path d="M5.25 10.75v-7a1 1 0 0 1 1-1h7a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1h-7a1 1 0 0 1-1-1ZM10.75 11.75v1.5a1 1 0 0 1-1 1h-7a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1h2.5M9.75 5v4.5M7.5 7.25H12" />
+  </Icon>
+);
+
 export const EditIcon = () => (
   <Icon>
     <path d="m3 13 .6-2.7 7-7a1.2 1.2 0 0 1 1.7 0l.4.4a1.2 1.2 0 0 1 0 1.7l-7 7L3 13Z" />

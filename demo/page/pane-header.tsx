@@ -2,7 +2,7 @@ import type { StoreState } from 'cotable';
 import { useStatus } from 'cotable/react';
 import { useSyncExternalStore } from 'react';
 import type { ChatProps } from './chat.tsx';
-import { ClockIcon, ReloadIcon } from './icons.tsx';
+import { ClockIcon, ReloadIcon, TabsIcon } from './icons.tsx';
 
 const WORDS: Readonly<Record<StoreState, string>> = {
   loading: 'Loading',
@@ -10,11 +10,12 @@ const WORDS: Readonly<Record<StoreState, string>> = {
   connecting: 'Connecting',
   alone: 'On this device',
   online: 'Online',
+  alone: 'On this device',
   error: 'Error',
   closed: 'Closed',
 };
 
-/** Who this is, how it stands with the relay, and the two things one can do to the client itself. */
+/** Who this is, how it stands with the relay, and what one can do to the client itself. */
 export function PaneHeader({ user, network, reload }: ChatProps) {
   const { state, pending, reason } = useStatus();
   const isOn = useSyncExternalStore(network.subscribe, () => network.isOn);
@@ -24,7 +25,19 @@ export function PaneHeader({ user, network, reload }: ChatProps) {
         {user.slice(0, 1)}
       </span>
       <div className="who">
-        <h1>{user}</h1>
+        <div className="name">
+          <h1>{user}</h1>
+          <a
+            className="another-tab"
+            href={`/pane.html?user=${encodeURIComponent(user)}`}
+            target="_blank"
+            rel="noopener"
+            aria-label={`Open another tab as ${user}`}
+          >
+            <TabsIcon />
+            Another tab
+          </a>
+        </div>
         <p className="facts">
           <span className="pending-count" data-some={pending > 0}>
             <ClockIcon />

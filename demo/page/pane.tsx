@@ -1,6 +1,7 @@
 import { createStore } from 'cotable';
 import { indexedDb } from 'cotable/adapters/indexeddb';
 import { StoreProvider } from 'cotable/react';
+import { broadcastChannel } from 'cotable/transports/broadcast-channel';
 import { webSocket } from 'cotable/transports/websocket';
 import { createRoot } from 'react-dom/client';
 import type { Config } from '../shared/config.ts';
@@ -10,7 +11,8 @@ import { Chat } from './chat.tsx';
 import { createNetworkSwitch } from './network-switch.ts';
 import { switchable } from './switchable.ts';
 
-// One client: `?user=` says whose. Each user has a database of their own in this browser.
+// One client: `?user=` says whose. Each user has a database of their own in this browser, which all of
+// their tabs share.
 const user = new URLSearchParams(location.search).get('user') || 'Alice';
 const network = createNetworkSwitch(`cotable-demo/network/${user}`);
 const store = createStore({
@@ -19,7 +21,7 @@ const store = createStore({
   room: ROOM,
   userId: user,
   storage: indexedDb(),
-  transports: [switchable(webSocket(relayUrl), network)],
+  transports: [switchable(webSocket(relayUrl), network), broadcastChannel()],
 });
 
 /** Asked before each link: another relay may have taken over, at another port. */

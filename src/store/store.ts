@@ -81,6 +81,8 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   let notKept: CotableError | undefined;
   /** A newer version of the app has been here: this one may only look. */
   let outdated: CotableError | undefined;
+  /** Settled when it is known what this tab has to send. */
+  let counted: Promise<void> | undefined;
   const hasRelay = parts.transports.length > 0;
 
   function show(change: Partial<StoreStatus>): void {
@@ -133,7 +135,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const session: Session = createSession(
     core,
     runs,
-    { userId, token: async () => (await parts.token?.()) ?? '' },
+    { userId, token: introduce },
     {
       heard: () => connector.settled(),
       level() {
@@ -213,7 +215,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       for (const begin of waiting.splice(0)) begin();
       line.open();
       if (closing || outdated) return;
-      if (hasRelay) void goOnline();
+      if (hasRelay) goOnline();
       else {
         authority.start(stored);
         enter('alone');
@@ -228,9 +230,15 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     }
   }
 
-  async function goOnline(): Promise<void> {
-    if (parts.tabs.length > 0) await tabs.start();
-    if (!closing && !outdated) connector.start();
+  function goOnline(): void {
+    if (parts.tabs.length > 0) counted = tabs.start();
+    connector.start();
+  }
+
+  /** A link may be opened before it is known what this tab has to send; it is not greeted with less. */
+  async function introduce(): Promise<string> {
+    await counted;
+    return (await parts.token?.()) ?? '';
   }
 
   /** A device that keeps nothing is no reason not to work: the store goes on in memory, and says so. */

@@ -1,4 +1,4 @@
-import { createStore, defineMutators, defineSchema, table, type Store } from 'cotable';
+import { createStore, defineMutators, defineSchema, table, type Store, type Transport } from 'cotable';
 import { indexedDb } from 'cotable/adapters/indexeddb';
 import { StoreProvider, useQuery, useStatus, useStore } from 'cotable/react';
 import { act, Profiler, StrictMode, type ReactElement } from 'react';
@@ -18,13 +18,25 @@ const mutators = defineMutators<typeof schema>({
   write: (ctx, input) => ctx.table('notes').set(input.id, input),
 });
 
+/** Leads to a relay, and there is no way now. */
+const unreachable: Transport = {
+  connect(events) {
+    queueMicrotask(() => events.closed());
+    return { buffered: 0, send: () => undefined, close: () => undefined };
+  },
+  available(listener) {
+    listener(false);
+    return () => undefined;
+  },
+};
+
 let prefix: string;
 beforeEach(() => {
   prefix = `test-${crypto.randomUUID()}`;
 });
 
 function open(): Store<typeof schema> {
-  const store = createStore({ schema, mutators, room: 'room', userId: 'ann', storage: indexedDb({ prefix }), transports: [] });
+  const store = createStore({ schema, mutators, room: 'room', userId: 'ann', storage: indexedDb({ prefix }), transports: [unreachable] });
   onTestFinished(() => store.close());
   return store;
 }

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { chromium, type Browser, type FrameLocator, type Locator, type Page } from 'playwright';
+import { chromium, type Browser, type Locator, type Page } from 'playwright';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -93,6 +93,9 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
+/** Where a client is shown: a page of its own, or a frame in one. */
+type Place = Pick<Page, 'locator' | 'getByRole' | 'getByText'>;
+
 /** One client as a reader sees it: by roles and names. */
 export interface Pane {
   readonly field: Locator;
@@ -101,7 +104,8 @@ export interface Pane {
   readonly articles: Locator;
   readonly network: Locator;
   readonly reload: Locator;
-  readonly frame: FrameLocator;
+  readonly anotherTab: Locator;
+  readonly frame: Place;
   /** The texts of the messages, from the top, without names and times. */
   texts(): Promise<string[]>;
   /** All that stands in the messages. */
@@ -113,8 +117,12 @@ export interface Pane {
   say(text: string): Promise<void>;
 }
 
+/** That of a user, in the page that shows two. */
 export function paneOf(page: Page, user: string): Pane {
-  const frame = page.frameLocator(`iframe[title="${user}"]`);
+  return paneIn(page.frameLocator(`iframe[title="${user}"]`));
+}
+
+export function paneIn(frame: Place): Pane {
   const log = frame.getByRole('log');
   const articles = log.getByRole('article');
   const field = frame.getByRole('textbox', { name: 'Message', exact: true });
@@ -126,6 +134,7 @@ export function paneOf(page: Page, user: string): Pane {
     send: frame.getByRole('button', { name: 'Send', exact: true }),
     network: frame.getByRole('switch', { name: 'Network', exact: true }),
     reload: frame.getByRole('button', { name: 'Reload', exact: true }),
+    anotherTab: frame.getByRole('link', { name: /^Open another tab as / }),
     texts: () => articles.locator('.text').allTextContents(),
     whole: () => articles.allInnerTexts(),
     state: () => frame.getByRole('status').innerText(),

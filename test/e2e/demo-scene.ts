@@ -1,9 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, BrowserContextOptions, Page } from 'playwright';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { buildPage, openBrowser, paneOf, startDemo, TIMEOUT_MS, type Demo, type Pane } from './demo-harness.ts';
+import { buildPage, openBrowser, paneIn, paneOf, startDemo, TIMEOUT_MS, type Demo, type Pane } from './demo-harness.ts';
+
+/** A client that has a page to itself. */
+export interface TabPane extends Pane {
+  readonly page: Page;
+}
 
 /** A demo of its own for each test, and a browser for all. */
 export interface DemoScene {
@@ -17,6 +22,8 @@ export interface DemoScene {
   restart(args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<void>;
   /** A person with a browser of their own: nothing in it yet. */
   open(options?: BrowserContextOptions): Promise<{ readonly page: Page; readonly alice: Pane; readonly bob: Pane }>;
+  /** A client in a tab: of the browser of `beside`, or of a new one. */
+  openTab(user: string, beside?: Page): Promise<TabPane>;
 }
 
 /** Builds the page and registers what surrounds each test of this file. Scripts of the pages must throw nothing. */
@@ -51,6 +58,12 @@ export function demoScene(): DemoScene {
     return started;
   }
 
+  async function newBrowser(options: BrowserContextOptions = {}): Promise<BrowserContext> {
+    const context = await browser.newContext(options);
+    context.on('weberror', (error) => pageErrors.push(error.error().message));
+    return context;
+  }
+
   return {
     get browser() {
       return browser;
@@ -67,14 +80,19 @@ export function demoScene(): DemoScene {
       demo = await start(['--port', demo.port, ...args], env);
     },
     async open(options = {}) {
-      const context = await browser.newContext(options);
-      const page = await context.newPage();
-      page.on('pageerror', (error) => pageErrors.push(error.message));
+      const page = await (await newBrowser(options)).newPage();
       await page.goto(demo.url);
       return { page, alice: paneOf(page, 'Alice'), bob: paneOf(page, 'Bob') };
     },
+    async openTab(user, beside) {
+      const page = await (beside?.context() ?? (await newBrowser())).newPage();
+      await page.goto(`${demo.url}pane.html?user=${user}`);
+      return tabIn(page);
+    },
   };
 }
+
+export const tabIn = (page: Page): TabPane => ({ ...paneIn(page), page });
 
 export const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: TIMEOUT_MS });
 
@@ -85,10 +103,16 @@ export async function confirmed(pane: Pane): Promise<void> {
 }
 
 /** Both panes show these messages, alike in all that stands in them. */
-export async function bothShow(alice: Pane, bob: Pane, texts: readonly string[]): Promise<void> {
-  for (const pane of [alice, bob]) {
+export function bothShow(alice: Pane, bob: Pane, texts: readonly string[]): Promise<void> {
+  return allShow([alice, bob], texts);
+}
+
+/** These panes show these messages, each once, alike in all that stands in them, and nothing is pending. */
+export async function allShow(panes: readonly Pane[], texts: readonly string[]): Promise<void> {
+  for (const pane of panes) {
     await eventually(pane.texts).toEqual(texts);
     await confirmed(pane);
   }
-  expect(await alice.whole()).toEqual(await bob.whole());
+  const [first, ...others] = await Promise.all(panes.map((pane) => pane.whole()));
+  for (const other of others) expect(other).toEqual(first);
 }

@@ -2,6 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { describeBot } from './demo-bot.ts';
+import { describeTabs } from './demo-tabs.ts';
 import { runDemo, type Pane } from './demo-harness.ts';
 import { bothShow, confirmed, demoScene, eventually } from './demo-scene.ts';
 
@@ -167,11 +168,12 @@ describe('the conversation', () => {
       alice.frame.locator(':focus').evaluate((element) => element.ariaLabel ?? (element.closest('label') ?? element).textContent);
     await alice.field.focus();
     const stops: (string | null)[] = [];
-    for (let step = 0; step < 5; step++) {
+    for (let step = 0; step < 6; step++) {
       await page.keyboard.press('Shift+Tab');
       stops.push(await focused());
     }
-    expect(stops).toEqual(['Delete', 'Edit', 'Conversation', 'Reload', 'Network']);
+    expect(stops).toEqual(['Delete', 'Edit', 'Conversation', 'Reload', 'Network', 'Open another tab as Alice']);
+    await page.keyboard.press('Tab');
     await page.keyboard.press('Space');
     await eventually(alice.state).toBe('Offline');
     await page.keyboard.press('Space');
@@ -253,7 +255,7 @@ describe('the conversation', () => {
     }
     for (const pane of [alice, bob]) {
       expect(await pane.log.evaluate((log) => log.scrollWidth - log.clientWidth)).toBe(0);
-      for (const control of [pane.field, pane.send, pane.network, pane.reload]) {
+      for (const control of [pane.field, pane.send, pane.network, pane.reload, pane.anotherTab]) {
         const { x, width } = (await control.boundingBox()) ?? { x: -1, width: 0 };
         expect(x).toBeGreaterThanOrEqual(0);
         expect(x + width).toBeLessThanOrEqual(360);
@@ -283,5 +285,6 @@ describe('the server', () => {
   });
 });
 
-// In a file of its own; called here, because test files run side by side and the page is built once.
+// In files of their own; called here, because test files run side by side and the page is built once.
 describeBot(scene);
+describeTabs(scene);
