@@ -6,6 +6,7 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { ClientDatabase, ClientStorage } from '../ports/client-storage.ts';
 import type { TabTransport } from '../ports/tabs.ts';
 import type { Transport } from '../ports/transport.ts';
+import type { CallFrame } from '../protocol/frames.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
 import { createConnector } from './connector.ts';
@@ -107,10 +108,11 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   });
   const userId = (): string => parts.userId ?? `device-${core.device.deviceId}`;
   const views = createTables(Object.keys(schema.tables), () => core.replica.tables);
-  const runs = createRuns(schema, (frame) => {
+  const ask = (frame: CallFrame): void => {
     session.made(frame);
     session.pump();
-  });
+  };
+  const runs = createRuns(schema, hasRelay ? ask : undefined);
   const session: Session = createSession(
     core,
     runs,
