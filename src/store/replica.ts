@@ -102,7 +102,12 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
   const tables = new Map<string, TableState>();
   for (const name of Object.keys(schema.tables)) {
     const doc = createTableDoc(name, writer);
-    doc.apply(confirmed.tables.filter((update) => update.table === name).map((update) => update.bytes));
+    // Of no relay's room: what this device lost nobody else may have, and what it has is to be read all the same.
+    const isOwn = confirmed.lineage === 0;
+    doc.apply(
+      confirmed.tables.filter((update) => update.table === name).map((update) => update.bytes),
+      isOwn,
+    );
     doc.apply(confirmed.entries.flatMap((entry) => updatesOf(entry, name)));
     tables.set(name, createTableState(doc));
   }

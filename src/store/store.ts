@@ -184,6 +184,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       show({ durable: journal.durable });
       const stored = await core.load(journal, hasRelay && parts.tabs.length > 0);
       rejections.load(stored.rejected);
+      if (!hasRelay) authority.mend(stored);
       isReady = true;
       if (stored.device.schemaVersion > schema.schemaVersion) outdate(stored.device.schemaVersion);
       for (const begin of waiting.splice(0)) begin();
