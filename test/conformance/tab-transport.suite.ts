@@ -28,7 +28,11 @@ export function tabTransportSuite(name: string, make: () => readonly [TabTranspo
         react?.(message);
       });
       open.push(channel);
-      return { ...channel, heard, has: (count) => vi.waitFor(() => expect(heard.length).toBeGreaterThanOrEqual(count), { timeout: 5_000 }) };
+      return {
+        ...channel,
+        heard,
+        has: (count) => vi.waitFor(() => expect(heard.length).toBeGreaterThanOrEqual(count), { timeout: 5_000 }),
+      };
     }
 
     test('[TT1] a message reaches every other tab of the name, and not who sent it', async () => {

@@ -138,6 +138,8 @@ describe('devices and tabs that come and go', () => {
     expect((await database.range(['update'])).length).toBeLessThan(10);
     const again = scene.open('d');
     await again.ready;
-    expect(rowsOf(again)).toMatchObject({ counters: [['c0', { n: 126 }], expect.anything(), expect.anything(), expect.anything(), expect.anything()] });
+    expect(rowsOf(again)).toMatchObject({
+      counters: [['c0', { n: 126 }], expect.anything(), expect.anything(), expect.anything(), expect.anything()],
+    });
   });
 });

@@ -16,7 +16,9 @@ async function expectOnDisk(scene: Scene, rows: unknown): Promise<void> {
 
 async function make(store: TestStore, from: number, to: number): Promise<void> {
   const receipts = await Promise.all(Array.from({ length: to - from }, (_, n) => store.mutate.act([['things', `n${from + n}`, from + n]])));
-  await Promise.all(receipts.map(({ confirmed, stored }) => Promise.all([stored.catch(() => undefined), confirmed.catch(() => undefined)])));
+  await Promise.all(
+    receipts.map(({ confirmed, stored }) => Promise.all([stored.catch(() => undefined), confirmed.catch(() => undefined)])),
+  );
 }
 
 describe('a device on its own whose disk fails in between', () => {

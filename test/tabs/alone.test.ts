@@ -90,7 +90,14 @@ describe('a device on its own', () => {
     await Promise.all([here.close(), there.close()]);
     const [hereAgain, thereAgain] = [alone.open('a', parts), relayed.open('b', parts)];
     await Promise.all([hereAgain.ready, thereAgain.synced]);
-    expect([hereAgain, thereAgain].map((store) => store.table('notes').list().map(({ id }) => id))).toEqual([['n'], ['m']]);
+    expect(
+      [hereAgain, thereAgain].map((store) =>
+        store
+          .table('notes')
+          .list()
+          .map(({ id }) => id),
+      ),
+    ).toEqual([['n'], ['m']]);
   });
 
   test('[OA7] rolls back what a mutator throws, and keeps users and rooms apart', async () => {

@@ -67,7 +67,12 @@ describe('what is built on what another tab has pending', () => {
     await Promise.all([row.confirmed, list.confirmed]);
     expect((await provenLog(world.storage)).mutations.slice(1)).toEqual([row.id, list.id].map(inLog));
     await level(one, two);
-    expect(await equalRows(one, two)).toMatchObject({ records: [['read', { seen: 1 }], ['read row', { seen: true }]] });
+    expect(await equalRows(one, two)).toMatchObject({
+      records: [
+        ['read', { seen: 1 }],
+        ['read row', { seen: true }],
+      ],
+    });
   });
 
   test('[TB9] bytes of one tab never stand on what another has pending', async () => {

@@ -121,7 +121,12 @@ describe('tabs of a device', () => {
     const stores = ['a', 'b', 'c'].map((name) => scene.open(name, { userId: undefined }));
     await Promise.all(stores.map((store, at) => kept(store.mutate.act(at))));
     await equalRows(...stores);
-    const authors = new Set(stores[0]!.table('things').list().map(({ value }) => value));
+    const authors = new Set(
+      stores[0]!
+        .table('things')
+        .list()
+        .map(({ value }) => value),
+    );
     expect(authors.size).toBe(1);
     await Promise.all(stores.map((store) => store.close()));
     const again = scene.open('d', { userId: undefined });
@@ -137,7 +142,12 @@ describe('tabs of a device', () => {
       ['c', { room: 'other' }],
       ['d', {}],
     ];
-    const [one, bob, elsewhere, witness] = parts.map(([name, part]) => scene.openOffline(name, part)) as [TestStore, TestStore, TestStore, TestStore];
+    const [one, bob, elsewhere, witness] = parts.map(([name, part]) => scene.openOffline(name, part)) as [
+      TestStore,
+      TestStore,
+      TestStore,
+      TestStore,
+    ];
     await Promise.all([one, bob, elsewhere, witness].map((store) => store.ready));
     await one.mutate.act([['things', 'a', 1]]);
     await thing(witness, 'a', 1);

@@ -162,6 +162,8 @@ describe('tabs that share no disk', () => {
 });
 
 async function stored(mutation: Promise<{ readonly stored: Promise<void> }>): Promise<void> {
-  await (await mutation).stored;
+  await (
+    await mutation
+  ).stored;
   await turns(2);
 }

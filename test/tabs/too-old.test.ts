@@ -12,7 +12,9 @@ describe('a tab with an older version of the app', () => {
     const world = createRelayScene(writes);
     const newer = world.openOffline('a', { schemaVersion: 2 });
     await newer.ready;
-    await (await newer.mutate.act([['things', 'a', 1]])).stored;
+    await (
+      await newer.mutate.act([['things', 'a', 1]])
+    ).stored;
     await newer.close();
     const older = world.openOffline('b');
     const early = older.mutate.act([['things', 'early', 1]]);
@@ -110,12 +112,16 @@ describe('a tab with an older version of the app', () => {
   test('[TB21] on a device of its own reads on and writes nothing', async () => {
     const world = createAloneScene(writes);
     const first = world.open('a');
-    await (await first.mutate.act([['things', 'a', 1]])).stored;
+    await (
+      await first.mutate.act([['things', 'a', 1]])
+    ).stored;
     const newer = world.open('b', { schemaVersion: 2 });
     await when(first.status$, ({ state }) => state === 'error');
     await expect(first.mutate.act([['things', 'b', 1]])).rejects.toMatchObject(TOO_OLD);
     await thing(newer, 'a', 1);
-    await (await newer.mutate.act([['things', 'c', 1]])).confirmed;
+    await (
+      await newer.mutate.act([['things', 'c', 1]])
+    ).confirmed;
     const older = world.open('c');
     await older.ready;
     expect(older.status).toMatchObject({ state: 'error', reason: TOO_OLD });
