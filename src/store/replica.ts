@@ -171,7 +171,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     show(mutation) {
       hide(mutation.id);
       foreign.set(mutation.id, mutation);
-      for (const [table, effect] of mutation.effects) tables.get(table)?.addPending(mutation.id, mutation.clock, effect);
+      for (const [table, effect] of mutation.effects) tables.get(table)?.addPending(mutation, effect);
     },
 
     commit(call, clock, result) {
@@ -186,7 +186,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
         const bytes = table?.doc.write(cells);
         if (!table || !bytes) continue;
         const effect = changesToEffect(cells);
-        table.addPending(call.id, clock, effect);
+        table.addPending({ id: call.id, key: call.key, clock }, effect);
         effects.set(name, effect);
         updates.push({ table: name, bytes });
       }

@@ -140,7 +140,7 @@ function docPut({ table, bytes }: TableUpdate): [StorageKey, StorageValue] {
 }
 
 /** The one order of all mutations of a device. */
-export function byOrder(a: OutboxMutation, b: OutboxMutation): number {
+export function byOrder(a: Pick<OutboxMutation, 'clock' | 'key'>, b: Pick<OutboxMutation, 'clock' | 'key'>): number {
   return a.clock - b.clock || a.key.replica - b.key.replica || a.key.counter - b.key.counter;
 }
 

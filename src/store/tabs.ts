@@ -207,7 +207,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     },
     level(level) {
       isLevel = level;
-      if (level) void readOutbox().then(watch);
+      if (level && line.isWired) void readOutbox().then(watch);
+      else watch();
     },
     close() {
       cancelTick?.();

@@ -29,9 +29,10 @@ export function failingStorage(): { readonly storage: ClientStorage; fail(): voi
     storage: {
       async open(name) {
         const database = await memory.open(name);
-        const write: ClientDatabase['write'] = (batch) =>
-          isFull ? Promise.reject(Object.assign(new Error('full'), QUOTA)) : database.write(batch);
-        return { durable: true, range: database.range, write, close: database.close };
+        const full = (): Promise<never> => Promise.reject(Object.assign(new Error('full'), QUOTA));
+        const write: ClientDatabase['write'] = (batch) => (isFull ? full() : database.write(batch));
+        const update: ClientDatabase['update'] = (keys, change) => (isFull ? full() : database.update(keys, change));
+        return { ...database, write, update };
       },
     },
   };
