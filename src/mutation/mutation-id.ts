@@ -9,3 +9,14 @@ export function mutationId(key: MutationKey): string {
 export function randomName(random: () => number): number {
   return 1 + Math.floor(random() * (Number.MAX_SAFE_INTEGER - 1));
 }
+
+/** A mutation as far as its place among the others counts. */
+export interface Ordered {
+  readonly key: MutationKey;
+  readonly clock: number;
+}
+
+/** The one order of all mutations of a device. */
+export function byOrder(a: Ordered, b: Ordered): number {
+  return a.clock - b.clock || a.key.replica - b.key.replica || a.key.counter - b.key.counter;
+}

@@ -1,5 +1,5 @@
 import type { CotableError } from '../errors.ts';
-import { mutationId, randomName } from '../mutation/mutation-id.ts';
+import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
@@ -19,7 +19,7 @@ import {
   type PendingMutation,
   type Replica,
 } from './replica.ts';
-import { byOrder, confirmBatch, foldBatch, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
+import { confirmBatch, foldBatch, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
 import { createStreams, type Streams } from './streams.ts';
 import type { TableChanges } from './table-state.ts';
 import { createVerdicts, type Accepted, type VerdictEvents, type Verdicts } from './verdicts.ts';

@@ -1,8 +1,8 @@
 import { asCotableError, CotableError } from '../errors.ts';
+import { byOrder } from '../mutation/mutation-id.ts';
 import { runMutator, type MutatorHost } from '../mutation/run.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createReplica, type Confirmed, type ForeignMutation, type OutboxMutation, type Replica } from './replica.ts';
-import { byOrder } from './stored.ts';
 
 export interface Rebuilt {
   readonly replica: Replica;

@@ -3,6 +3,7 @@ import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-sto
 import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
 import { decodeRecord, encodeRecord, type EntryRecord } from '../protocol/records.ts';
+import { byOrder } from '../mutation/mutation-id.ts';
 import type { Confirmed, ForeignMutation, OutboxCall, OutboxMutation } from './replica.ts';
 
 /**
@@ -137,11 +138,6 @@ export function foldBatch(confirmed: Confirmed, tables: readonly TableUpdate[]):
 
 function docPut({ table, bytes }: TableUpdate): [StorageKey, StorageValue] {
   return [keys.doc(table), bytes];
-}
-
-/** The one order of all mutations of a device. */
-export function byOrder(a: Pick<OutboxMutation, 'clock' | 'key'>, b: Pick<OutboxMutation, 'clock' | 'key'>): number {
-  return a.clock - b.clock || a.key.replica - b.key.replica || a.key.counter - b.key.counter;
 }
 
 /** What other tabs are told of a mutation, and what is on disk of it. */

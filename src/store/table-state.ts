@@ -2,9 +2,8 @@ import { cellsToRow, clockOfRow, type Effect, type RowCells, type RowWrites } fr
 import { foldRow } from '../doc/fold.ts';
 import type { TableDoc } from '../doc/table-doc.ts';
 import type { RowSource } from '../mutation/overlay.ts';
+import { byOrder, type Ordered } from '../mutation/mutation-id.ts';
 import { jsonEquals, type JsonObject } from '../util/json.ts';
-import type { OutboxMutation } from './replica.ts';
-import { byOrder } from './stored.ts';
 import type { Change } from './types.ts';
 
 /**
@@ -42,7 +41,9 @@ export interface TableChanges {
   readonly touched: ReadonlySet<string>;
 }
 
-type PendingName = Pick<OutboxMutation, 'id' | 'key' | 'clock'>;
+interface PendingName extends Ordered {
+  readonly id: string;
+}
 
 interface PendingWrites {
   readonly of: PendingName;
