@@ -61,10 +61,12 @@ function databaseOver(connection: Connection): ClientDatabase {
       }
     },
     async update(keys, change) {
+      // Copied here: this may run later, when the database has to be opened first.
+      const wanted = keys.map((key) => [...key]);
       try {
         await connection.use('readwrite', (store) => {
           const { transaction } = store;
-          const values = keys.map((key) => promisifyRequest<unknown>(store.get([...key])));
+          const values = wanted.map((key) => promisifyRequest<unknown>(store.get(key)));
           // Goes on within the same transaction, which lives until the last of its requests was answered.
           const changed = Promise.all(values).then((found) => {
             try {

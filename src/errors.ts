@@ -157,6 +157,11 @@ export const catalogue = {
   'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
   'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
   'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
+  'action.offline': {
+    httpStatus: 503,
+    message: 'No relay is configured that could run the action {name}',
+    hint: 'Actions run on a relay: give createStore a transport that leads to one.',
+  },
   'action.invalidOutput': {
     httpStatus: 500,
     message: 'What action {name} returned does not fit its schema',
@@ -203,6 +208,7 @@ interface TypedParams {
   'storage.corrupt': { record: string };
   'storage.unavailable': { reason: string };
   'action.unknown': { name: string };
+  'action.offline': { name: string };
   'action.invalidInput': { name: string; issues: readonly Issue[] };
   'action.invalidOutput': { name: string; issues: readonly Issue[] };
   'platform.unknownService': { service: string };

@@ -38,7 +38,8 @@ function openPairs(pairs: Pair[], durable: boolean): ClientDatabase {
     },
     async update(keys, change) {
       mustBeOpen();
-      const values = keys.map((key) => structuredClone(valueAt(pairs, key)));
+      const { delete: wanted } = copyOf({ delete: keys });
+      const values = wanted.map((key) => structuredClone(valueAt(pairs, key)));
       apply(pairs, copyOf(change(values)));
     },
     async close() {

@@ -8,7 +8,6 @@ const WORDS: Readonly<Record<StoreState, string>> = {
   loading: 'Loading',
   offline: 'Offline',
   connecting: 'Connecting',
-  alone: 'On this device',
   online: 'Online',
   alone: 'On this device',
   error: 'Error',

@@ -3,13 +3,16 @@ import { jsonEquals } from '../util/json.ts';
 import type { CellChanges, Cell, Effect, RowCells } from './cells.ts';
 import { addCell, cellKey, splitCellKey, type EffectBuilder } from './cells.ts';
 import { foldRow } from './fold.ts';
-import { askForMissing, hearSync, type Heard } from './table-sync.ts';
+import { askForMissing, hearSync, mendDoc, type Heard } from './table-sync.ts';
 import { effectOfUpdate, gateUpdate, toCell, type UpdateEffect } from './update.ts';
 
 /** One table's Yjs document: makes and takes updates. What a row is worth is decided by the fold, not here. */
 export interface TableDoc {
-  /** Applies updates that were accepted, in order, as one transaction. Throws when one of them needs what is not there. */
-  apply(updates: readonly Uint8Array[]): void;
+  /**
+   * Applies updates that were accepted, in order, as one transaction. Throws when one of them needs what is not there,
+   * unless it `mayLack` that: then it waits for it.
+   */
+  apply(updates: readonly Uint8Array[], mayLack?: boolean): void;
   /** What an accepted update writes, after it was applied. */
   effectOf(update: Uint8Array): Effect;
   /** Checks a stranger's update (see `gateUpdate`), before it is applied. */
@@ -30,6 +33,8 @@ export interface TableDoc {
   ask(): Uint8Array;
   /** Takes what another replica asks or answers. It is trusted. */
   hear(message: Uint8Array): Heard;
+  /** What is to be written again once these updates, which nobody had heard together, were applied. See `mendDoc`. */
+  mend(updates: readonly Uint8Array[]): Pick<Heard, 'repairs' | 'clock'>;
 }
 
 /** An empty document that writes as `writer`. The id must never be in use by two documents that are alive. */
@@ -64,11 +69,11 @@ export function createTableDoc(table: string, writer: number): TableDoc {
     gate: (writerOfUpdate, clock, update) => gateUpdate(doc, table, writerOfUpdate, clock, update),
     encode: () => Y.encodeStateAsUpdate(doc),
 
-    apply(updates) {
+    apply(updates, mayLack = false) {
       Y.transact(doc, () => {
         for (const update of updates) Y.applyUpdate(doc, update);
       });
-      if (doc.store.pendingStructs || doc.store.pendingDs)
+      if (!mayLack && (doc.store.pendingStructs || doc.store.pendingDs))
         throw new Error(`an update of table ${table} stands on items that are not there`);
     },
 
@@ -112,6 +117,7 @@ export function createTableDoc(table: string, writer: number): TableDoc {
     },
 
     ask: () => askForMissing(doc),
+    mend: (updates) => mendDoc(doc, table, updates),
     hear(message) {
       const heard = hearSync(doc, table, message);
       index(heard.touched);

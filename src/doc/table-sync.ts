@@ -13,11 +13,15 @@ export interface Heard {
   readonly update: Uint8Array | undefined;
   /** Cell keys that it touched. */
   readonly touched: ReadonlySet<string>;
+  /** Whether it stands on something that has not come yet: it takes effect when that does. */
+  readonly isEarly: boolean;
+  /** The highest clock of what it wrote, in rows that are gone too; 0 for none. */
+  readonly clock: number;
   /** Later values that Yjs let lose against earlier ones: to be written again, since the later edit wins. */
   readonly repairs: CellChanges;
 }
 
-const NOTHING: Omit<Heard, 'answer'> = { update: undefined, touched: new Set(), repairs: new Map() };
+const NOTHING: Omit<Heard, 'answer'> = { update: undefined, touched: new Set(), isEarly: false, clock: 0, repairs: new Map() };
 
 /** The question for what this document lacks (y-protocols/sync, step 1). */
 export function askForMissing(doc: Y.Doc): Uint8Array {
@@ -51,41 +55,66 @@ export function hearSync(doc: Y.Doc, table: string, message: Uint8Array): Heard 
   const listen = (event: Y.YMapEvent<unknown>): void => {
     for (const key of event.keysChanged) before.set(key, event.changes.keys.get(key)?.oldValue);
   };
+  // What came early takes effect together with what it waits for.
+  const early = doc.store.pendingStructs?.update;
   map.observe(listen);
   try {
     Y.applyUpdate(doc, update);
   } finally {
     map.unobserve(listen);
   }
-  const written = cellsOfDiff(doc, update);
-  const repairs = new Map<string, Cell>();
+  const structs = [...Y.decodeUpdate(update).structs, ...(early ? Y.decodeUpdateV2(early).structs : [])];
+  const { cells, clock } = latestOf(doc, structs);
   for (const [key, old] of before) {
-    const standing = map.get(key);
-    // Taken out is taken out: whoever did so had seen the row deleted, or made anew.
-    if (standing === undefined) continue;
-    const isRow = splitCellKey(key).field === undefined;
-    const candidates = [written.get(key), old === undefined ? undefined : toCell(old, isRow)];
-    let latest = toCell(standing, isRow);
-    for (const cell of candidates) if (cell && cell[0] > latest[0]) latest = cell;
-    if (latest !== standing) repairs.set(key, latest);
+    const cell = old === undefined ? undefined : toCell(old, splitCellKey(key).field === undefined);
+    if (cell && cell[0] > (cells.get(key)?.[0] ?? 0)) cells.set(key, cell);
   }
-  return { answer: undefined, update, touched: new Set(before.keys()), repairs };
+  const repairs = repairsOf(map, before.keys(), cells);
+  const isEarly = doc.store.pendingStructs !== null || doc.store.pendingDs !== null;
+  return { answer: undefined, update, touched: new Set(before.keys()), isEarly, clock, repairs };
 }
 
 /**
- * The cells that a diff of documents writes, by key, once it is applied. Unlike the update of one mutation it also holds
- * what is deleted by now: that has no content any more.
+ * What to write again in a document that was made of these updates without hearing them one by one: where Yjs kept the
+ * earlier of two values. With the highest clock of all that they hold.
  */
-function cellsOfDiff(doc: Y.Doc, update: Uint8Array): ReadonlyMap<string, Cell> {
+export function mendDoc(doc: Y.Doc, table: string, updates: readonly Uint8Array[]): Pick<Heard, 'repairs' | 'clock'> {
+  const { cells, clock } = latestOf(
+    doc,
+    updates.flatMap((update) => Y.decodeUpdate(update).structs),
+  );
+  return { repairs: repairsOf(doc.getMap<unknown>(table), cells.keys(), cells), clock };
+}
+
+function repairsOf(map: Y.Map<unknown>, keys: Iterable<string>, latest: ReadonlyMap<string, Cell>): CellChanges {
+  const repairs = new Map<string, Cell>();
+  for (const key of keys) {
+    const value = map.get(key);
+    // Taken out is taken out: whoever did so had seen the row deleted, or made anew.
+    if (value === undefined) continue;
+    const standing = toCell(value, splitCellKey(key).field === undefined);
+    const cell = latest.get(key);
+    if (cell && cell[0] > standing[0]) repairs.set(key, cell);
+  }
+  return repairs;
+}
+
+/**
+ * The latest cells that structs of an update write, by key, once they are applied. Unlike the update of one mutation a diff
+ * of documents also holds what is deleted by now: that has no content any more.
+ */
+function latestOf(doc: Y.Doc, structs: readonly (Y.Item | Y.GC | Y.Skip)[]): { cells: Map<string, Cell>; clock: number } {
   const cells = new Map<string, Cell>();
-  for (const struct of Y.decodeUpdate(update).structs) {
+  let clock = 0;
+  for (const struct of structs) {
     if (!(struct instanceof Y.Item) || !(struct.content instanceof Y.ContentAny)) continue;
     if (struct.id.clock >= Y.getState(doc.store, struct.id.client)) continue;
     const item: unknown = Y.getItem(doc.store, struct.id);
     if (!(item instanceof Y.Item) || item.parentSub === null) continue;
     const cell = toCell(struct.content.arr[0], splitCellKey(item.parentSub).field === undefined);
+    clock = Math.max(clock, cell[0]);
     const other = cells.get(item.parentSub);
     if (!other || cell[0] > other[0]) cells.set(item.parentSub, cell);
   }
-  return cells;
+  return { cells, clock };
 }

@@ -9,3 +9,15 @@ export function mutationId(key: MutationKey): string {
 export function randomName(random: () => number): number {
   return 1 + Math.floor(random() * (Number.MAX_SAFE_INTEGER - 1));
 }
+
+/** A mutation as far as its place among the others counts. */
+export interface Ordered {
+  readonly key: MutationKey;
+  /** Above that of all that was pending on the device when it was made (Lamport, 1978). It stays, while a replay may give its cells another clock. */
+  readonly place: number;
+}
+
+/** The one order of all mutations of a device: what was built on another comes after it. */
+export function byOrder(a: Ordered, b: Ordered): number {
+  return a.place - b.place || a.key.replica - b.key.replica || a.key.counter - b.key.counter;
+}

@@ -1,6 +1,6 @@
 import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
 import { CotableError } from '../errors.ts';
-import { mutationId, randomName } from '../mutation/mutation-id.ts';
+import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
@@ -20,7 +20,7 @@ import {
   type PendingMutation,
   type Replica,
 } from './replica.ts';
-import { byOrder, confirmBatch, foldBatch, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
+import { confirmBatch, foldBatch, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
 import { createStreams, type Streams } from './streams.ts';
 import type { TableChanges, TableState } from './table-state.ts';
 import { createVerdicts, type Accepted, type VerdictEvents, type Verdicts } from './verdicts.ts';
@@ -61,7 +61,7 @@ export interface Core {
   readonly replicaName: number;
   readonly hybrid: HybridClock;
   readonly replica: Replica;
-  readonly disk: Pick<Disk, 'isKept' | 'isUnstored' | 'outbox' | 'writeQuietly' | 'letGo'>;
+  readonly disk: Pick<Disk, 'isKept' | 'isUnstored' | 'outbox' | 'write' | 'writeQuietly' | 'letGo'>;
   /** What other tabs have pending. */
   readonly foreign: Pick<Foreign, 'accepted' | 'withdrawn' | 'sweep' | 'isWaiting'>;
   readonly verdicts: Verdicts;

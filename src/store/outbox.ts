@@ -1,6 +1,6 @@
 import { defer, distinctUntilChanged, map, merge, of, Subject, type Observable } from 'rxjs';
 import type { OutboxMutation, Replica } from './replica.ts';
-import { byOrder } from './stored.ts';
+import { byOrder } from '../mutation/mutation-id.ts';
 import type { OutboxItem } from './types.ts';
 
 /** What is pending on this device, for people to look at. */

@@ -1,4 +1,4 @@
-import { clockOfRow, splitCellKey } from '../doc/cells.ts';
+import { splitCellKey } from '../doc/cells.ts';
 import { toSyncMessage } from '../doc/table-sync.ts';
 import type { CotableError } from '../errors.ts';
 import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
@@ -17,6 +17,8 @@ const FOLD_AFTER = 500;
  * bring each other to the same documents by state vectors (y-protocols/sync).
  */
 export interface OwnAuthority {
+  /** Puts right what other tabs wrote at the same time and closed before they heard of each other. */
+  mend(stored: Stored): void;
   /** Asks the other tabs for what is not here. */
   start(stored: Stored): void;
   heard(message: TabMessage, sender: TabSender): void;
@@ -29,25 +31,63 @@ export interface OwnAuthority {
 export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => MutationKey): OwnAuthority {
   /** Records on disk may stand on one that is not there: the next one holds everything. */
   let isTorn = false;
+  /** Mutations whose records hold everything. */
+  const whole = new Set<string>();
+  /** How many records besides those of mutations are on their way to the disk. */
+  let writing = 0;
 
   const send = (messages: readonly TableUpdate[], isGreeting = false): void => {
     // What is in a document and not on disk yet may be among it: then whoever hears it keeps it too.
-    const isKept = core.disk.isKept && core.replica.pending.size === 0;
+    const isKept = core.disk.isKept && core.replica.pending.size === 0 && writing === 0;
     if (messages.length > 0) line.send({ type: 'sync', messages, isGreeting, isKept });
   };
   const questions = (): TableUpdate[] => [...core.replica.tables].map(([table, { doc }]) => ({ table, bytes: doc.ask() }));
 
   /** Written in the order of the calls, so that what something stands on is on disk before it. */
   function keep(updates: readonly TableUpdate[]): void {
-    if (updates.length > 0) core.disk.writeQuietly({ put: [[keys.update(nextKey()), updates]] });
+    if (updates.length > 0) put(isTorn ? core.replica.encode() : updates, isTorn);
+  }
+
+  function put(updates: readonly TableUpdate[], isWhole: boolean, superseded: readonly StorageKey[] = []): void {
+    writing += 1;
+    core.disk.write({ put: [[keys.update(nextKey()), updates]], delete: superseded }).then(
+      () => written(isWhole, false),
+      () => written(isWhole, true),
+    );
+  }
+
+  function written(isWhole: boolean, hasFailed: boolean): void {
+    writing -= 1;
+    judge(isWhole, hasFailed);
+  }
+
+  /** What was on its way behind a record that failed may be on disk without it: everything goes there at once. */
+  function judge(isWhole: boolean, hasFailed: boolean): void {
+    if (!hasFailed) isTorn &&= !isWhole;
+    else if (!isTorn) {
+      isTorn = true;
+      put(core.replica.encode(), true);
+    }
   }
 
   return {
-    start({ updates }) {
-      if (updates.length >= FOLD_AFTER) {
-        // Tabs may do so at the same time: each deletes only what its own record holds.
-        core.disk.writeQuietly({ put: [[keys.update(nextKey()), core.replica.encode()]], delete: updates });
+    mend({ confirmed }) {
+      const repairs: TableUpdate[] = [];
+      for (const [table, state] of core.replica.tables) {
+        const updates = confirmed.tables.filter((update) => update.table === table).map(({ bytes }) => bytes);
+        const { repairs: changes, clock } = state.doc.mend(updates);
+        core.hybrid.see(clock);
+        const repair = changes.size > 0 ? state.doc.write(changes) : undefined;
+        if (repair) repairs.push({ table, bytes: repair });
+        state.take(new Set([...changes.keys()].map((key) => splitCellKey(key).row)));
       }
+      keep(repairs);
+      core.publish();
+    },
+
+    start({ updates }) {
+      // Tabs may do so at the same time: each deletes only what its own record holds.
+      if (updates.length >= FOLD_AFTER) put(core.replica.encode(), true, updates);
       send(questions(), true);
     },
 
@@ -59,14 +99,13 @@ export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => Mut
       for (const { table, bytes } of message.messages) {
         const state = core.replica.tables.get(table);
         if (!state) continue;
-        const { answer, update, touched, repairs: changes } = state.doc.hear(bytes);
+        const { answer, update, touched, isEarly, clock, repairs: changes } = state.doc.hear(bytes);
         if (answer) answers.push({ table, bytes: answer });
-        if (update && touched.size > 0) updates.push({ table, bytes: update });
+        if (update && (isEarly || touched.size > 0)) updates.push({ table, bytes: update });
         const repair = changes.size > 0 ? state.doc.write(changes) : undefined;
         if (repair) repairs.push({ table, bytes: repair });
-        const rows = new Set([...touched].map((key) => splitCellKey(key).row));
-        state.take(rows);
-        for (const row of rows) core.hybrid.see(clockOfRow(state.cells(row)));
+        state.take(new Set([...touched].map((key) => splitCellKey(key).row)));
+        core.hybrid.see(clock);
       }
       // What is heard from another device, or is not on disk, is kept here too.
       if (device !== core.device.deviceId || !message.isKept) keep(updates);
@@ -76,12 +115,13 @@ export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => Mut
     },
 
     record(mutation) {
+      if (isTorn) whole.add(mutation.id);
       return [keys.update(mutation.key), isTorn ? core.replica.encode() : mutation.updates];
     },
 
     kept(mutations, failure) {
-      isTorn = failure !== undefined;
       for (const { id } of mutations) core.replica.settleHere(id);
+      for (const { id } of mutations) judge(whole.delete(id), failure !== undefined);
       core.publish();
       for (const { id, updates } of mutations) {
         send(updates.map(toMessage));

@@ -1,8 +1,8 @@
 import { asCotableError, CotableError } from '../errors.ts';
+import { byOrder } from '../mutation/mutation-id.ts';
 import { runMutator, type MutatorHost } from '../mutation/run.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createReplica, type Confirmed, type ForeignMutation, type OutboxMutation, type Replica } from './replica.ts';
-import { byOrder } from './stored.ts';
 
 export interface Rebuilt {
   readonly replica: Replica;
@@ -41,8 +41,8 @@ export async function rebuild(options: {
   };
   for (const mutation of options.pending) {
     showUntil(mutation);
-    const { key, id, name, input, userId, at } = mutation;
-    const call = { key, id, name, input, userId, at };
+    const { key, id, place, name, input, userId, at } = mutation;
+    const call = { key, id, place, name, input, userId, at };
     try {
       const running = runMutator(host, call);
       const result = 'then' in running ? await running : running;

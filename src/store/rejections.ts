@@ -56,7 +56,8 @@ export function createRejections(
       ]);
     },
     add(mutation, error) {
-      list.next([...list.value, toRejection(mutation, error)]);
+      // Two may say so: the relay, and the tab that sent it.
+      if (list.value.every(({ id }) => id !== mutation.id)) list.next([...list.value, toRejection(mutation, error)]);
     },
     forget,
     close: () => list.complete(),

@@ -1,6 +1,6 @@
 import { changesToEffect, type CellChanges, type Effect } from '../doc/cells.ts';
 import { createTableDoc } from '../doc/table-doc.ts';
-import { mutationId } from '../mutation/mutation-id.ts';
+import { mutationId, type Ordered } from '../mutation/mutation-id.ts';
 import type { MutatorResult } from '../mutation/run.ts';
 import { CotableError } from '../errors.ts';
 import { MAX_ITEMS } from '../doc/update.ts';
@@ -22,8 +22,11 @@ export interface OutboxCall {
   readonly at: number;
 }
 
+/** `place`: that of a mutation that runs again. */
+type NewCall = OutboxCall & Partial<Ordered>;
+
 /** A mutation of this device that the relay has not judged yet, as it ran last: what the tabs of a device know of it. */
-export interface OutboxMutation extends OutboxCall {
+export interface OutboxMutation extends OutboxCall, Ordered {
   readonly clock: number;
   readonly writer: number;
   /** The cells it writes, by table. */
@@ -78,9 +81,9 @@ export interface Replica {
    * Puts a mutation that has run into documents and rows, all tables together. Throws `mutation.tooLarge` for what a relay
    * would not take: then nothing has changed.
    */
-  commit(call: OutboxCall, clock: number, result: MutatorResult): PendingMutation;
+  commit(call: NewCall, clock: number, result: MutatorResult): PendingMutation;
   /** Keeps a mutation that could not run. */
-  park(call: OutboxCall, clock: number, error: CotableError): PendingMutation;
+  park(call: OutboxCall & Ordered, clock: number, error: CotableError): PendingMutation;
   /** Leaves a mutation out of the rebuild that must follow: documents and rows still hold it. */
   forget(id: string): void;
   /** Shows a mutation of another tab, in the place of what it was before. */
@@ -102,12 +105,18 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
   const tables = new Map<string, TableState>();
   for (const name of Object.keys(schema.tables)) {
     const doc = createTableDoc(name, writer);
-    doc.apply(confirmed.tables.filter((update) => update.table === name).map((update) => update.bytes));
+    // Of no relay's room: what this device lost nobody else may have, and what it has is to be read all the same.
+    const isOwn = confirmed.lineage === 0;
+    doc.apply(
+      confirmed.tables.filter((update) => update.table === name).map((update) => update.bytes),
+      isOwn,
+    );
     doc.apply(confirmed.entries.flatMap((entry) => updatesOf(entry, name)));
     tables.set(name, createTableState(doc));
   }
   const pending = new Map<string, PendingMutation>();
   const foreign = new Map<string, ForeignMutation>();
+  let lastPlace = 0;
   let seq = confirmed.seq;
   let last = 0;
   let isDoubled = false;
@@ -165,12 +174,14 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
 
     show(mutation) {
       hide(mutation.id);
+      lastPlace = Math.max(lastPlace, mutation.place);
       foreign.set(mutation.id, mutation);
-      for (const [table, effect] of mutation.effects) tables.get(table)?.addPending(mutation.id, mutation.clock, effect);
+      for (const [table, effect] of mutation.effects) tables.get(table)?.addPending(mutation, effect);
     },
 
     commit(call, clock, result) {
       const { intents } = result;
+      const { place = lastPlace + 1 } = call;
       const changes = result.changes(clock);
       checkSize(call.name, changes, intents);
       const basis = basisOf(result);
@@ -181,17 +192,19 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
         const bytes = table?.doc.write(cells);
         if (!table || !bytes) continue;
         const effect = changesToEffect(cells);
-        table.addPending(call.id, clock, effect);
+        table.addPending({ id: call.id, key: call.key, place }, effect);
         effects.set(name, effect);
         updates.push({ table: name, bytes });
       }
       last += 1;
-      const mutation = { ...call, clock, intents, writer, number: last, updates, effects, basis, parked: undefined };
+      lastPlace = Math.max(lastPlace, place);
+      const mutation = { ...call, place, clock, intents, writer, number: last, updates, effects, basis, parked: undefined };
       pending.set(call.id, mutation);
       return mutation;
     },
 
     park(call, clock, parked) {
+      lastPlace = Math.max(lastPlace, call.place);
       const mutation = { ...call, clock, intents: [], writer, number: 0, updates: [], effects: new Map(), basis: NO_BASIS, parked };
       pending.set(call.id, mutation);
       return mutation;

@@ -25,7 +25,8 @@ interface OpenRun {
   readonly status: BehaviorSubject<RunStatus>;
 }
 
-export function createRuns(schema: AnySchema, send: (frame: CallFrame) => void): Runs {
+/** `send` is left out where there is no relay to run anything. */
+export function createRuns(schema: AnySchema, send: ((frame: CallFrame) => void) | undefined): Runs {
   const open = new Map<string, OpenRun>();
   let isClosed = false;
 
@@ -42,8 +43,15 @@ export function createRuns(schema: AnySchema, send: (frame: CallFrame) => void):
         result: createDeferred(),
         status: new BehaviorSubject<RunStatus>('pending'),
       };
-      open.set(id, run);
-      send(frame);
+      if (send) {
+        open.set(id, run);
+        send(frame);
+      } else {
+        end(run, 'failed');
+        const reason = new CotableError('action.offline', { name });
+        run.accepted.reject(reason);
+        run.result.reject(reason);
+      }
       return toHandle(id, run);
     },
     unfinished: () => [...open.values()].map(({ frame }) => frame),
@@ -56,8 +64,7 @@ export function createRuns(schema: AnySchema, send: (frame: CallFrame) => void):
         return;
       }
       open.delete(id);
-      run.status.next(ending.status);
-      run.status.complete();
+      end(run, ending.status);
       if (ending.status === 'succeeded') run.result.resolve(JSON.parse(ending.output));
       else run.result.reject(errorFromBody({ errorCode: ending.error.code, errorParams: ending.error.params }));
     },
@@ -70,6 +77,11 @@ export function createRuns(schema: AnySchema, send: (frame: CallFrame) => void):
       }
     },
   };
+}
+
+function end({ status }: OpenRun, ending: RunStatus): void {
+  status.next(ending);
+  status.complete();
 }
 
 function toHandle(id: string, { accepted, result, status }: OpenRun): RunHandle<unknown> {

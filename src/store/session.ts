@@ -10,7 +10,7 @@ import { createDeferred } from '../util/deferred.ts';
 import { createSerial } from '../util/serial.ts';
 import type { OpenLink } from './connector.ts';
 import type { Core } from './core.ts';
-import type { Confirmed, PendingMutation } from './replica.ts';
+import type { Confirmed, ForeignMutation, PendingMutation } from './replica.ts';
 import type { Runs } from './runs.ts';
 import type { Accepted } from './verdicts.ts';
 
@@ -268,18 +268,31 @@ export function createSession(
   function judge(welcome: WelcomeFrame): void {
     const refused = new Map<string, CotableError>();
     const accepted: Accepted[] = [];
-    const withdrawn: string[] = [];
+    /** Refused ones of other tabs, which may be gone before they hear of it. */
+    const elsewhere: [ForeignMutation, CotableError][] = [];
     for (const { key, outcome } of welcome.outcomes) {
       const id = mutationId(key);
       const mutation = core.replica.pending.get(id);
       if ('seq' in outcome) {
         if (mutation) accepted.push({ mutation, seq: outcome.seq });
-        else core.foreign.accepted(id, outcome.seq);
-      } else if (mutation) refused.set(id, toError(outcome.refused));
-      else withdrawn.push(id);
+        else {
+          core.foreign.accepted(id, outcome.seq);
+          // It may have been made here, and taken over by another tab.
+          core.verdicts.confirmed(id);
+        }
+        continue;
+      }
+      const error = toError(outcome.refused);
+      const foreign = core.replica.foreign.get(id);
+      if (mutation) refused.set(id, error);
+      else if (foreign) elsewhere.push([foreign, error]);
     }
     core.verdicts.reject(refused);
-    core.foreign.withdrawn(withdrawn);
+    if (elsewhere.length > 0) {
+      core.foreign.withdrawn(elsewhere.map(([{ id }]) => id));
+      core.publish();
+      for (const [foreign, error] of elsewhere) core.verdicts.refusedElsewhere(foreign, error);
+    }
     // Their entries are among what is confirmed, through another tab of this device perhaps.
     core.verdicts.settle(accepted);
   }

@@ -7,6 +7,7 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { ClientDatabase, ClientStorage } from '../ports/client-storage.ts';
 import type { TabTransport } from '../ports/tabs.ts';
 import type { Transport } from '../ports/transport.ts';
+import type { CallFrame } from '../protocol/frames.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
 import { createConnector } from './connector.ts';
@@ -128,10 +129,11 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     () => core.replica,
     (id) => session.isSent(id),
   );
-  const runs = createRuns(schema, (frame) => {
+  const ask = (frame: CallFrame): void => {
     session.made(frame);
     session.pump();
-  });
+  };
+  const runs = createRuns(schema, hasRelay ? ask : undefined);
   const session: Session = createSession(
     core,
     runs,
@@ -210,6 +212,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       show({ durable: journal.durable });
       const stored = await core.load(journal, hasRelay && parts.tabs.length > 0);
       rejections.load(stored.rejected);
+      if (!hasRelay) authority.mend(stored);
       isReady = true;
       if (stored.device.schemaVersion > schema.schemaVersion) outdate(stored.device.schemaVersion);
       for (const begin of waiting.splice(0)) begin();

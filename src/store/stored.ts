@@ -3,6 +3,7 @@ import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-sto
 import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
 import { decodeRecord, encodeRecord, type EntryRecord } from '../protocol/records.ts';
+import { byOrder } from '../mutation/mutation-id.ts';
 import type { Confirmed, ForeignMutation, OutboxCall, OutboxMutation } from './replica.ts';
 
 /**
@@ -115,9 +116,14 @@ function readEntry(bytes: Uint8Array): EntryRecord {
 
 function isMutation(value: unknown): value is ForeignMutation {
   if (typeof value !== 'object' || value === null) return false;
-  const { key, id, name, clock, effects } = value as Partial<ForeignMutation>;
+  const { key, id, name, place, clock, effects } = value as Partial<ForeignMutation>;
   return (
-    typeof key?.replica === 'number' && typeof id === 'string' && typeof name === 'string' && clock !== undefined && effects instanceof Map
+    typeof key?.replica === 'number' &&
+    typeof id === 'string' &&
+    typeof name === 'string' &&
+    clock !== undefined &&
+    place !== undefined &&
+    effects instanceof Map
   );
 }
 
@@ -154,15 +160,10 @@ function docPut({ table, bytes }: TableUpdate): [StorageKey, StorageValue] {
   return [keys.doc(table), bytes];
 }
 
-/** The one order of all mutations of a device. */
-export function byOrder(a: OutboxMutation, b: OutboxMutation): number {
-  return a.clock - b.clock || a.key.replica - b.key.replica || a.key.counter - b.key.counter;
-}
-
 /** What other tabs are told of a mutation, and what is on disk of it. */
 export function toForeign(mutation: OutboxMutation, owner: number): ForeignMutation {
-  const { key, id, name, input, userId, at, clock, writer, effects } = mutation;
-  return { key, id, name, input, userId, at, clock, writer, effects, owner };
+  const { key, id, place, name, input, userId, at, clock, writer, effects } = mutation;
+  return { key, id, place, name, input, userId, at, clock, writer, effects, owner };
 }
 
 export function outboxPut(mutation: ForeignMutation): [StorageKey, StorageValue] {

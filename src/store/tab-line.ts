@@ -36,6 +36,8 @@ export interface TabSender {
 
 /** The line to the other tabs that have the same room open as the same user. */
 export interface TabLine {
+  /** Whether there is any way to other tabs. */
+  readonly isWired: boolean;
   send(message: TabMessage): void;
   close(): void;
 }
@@ -64,6 +66,7 @@ export function createTabLine(
 
   const channels = transports.map((transport) => transport.join(name, take));
   return {
+    isWired: channels.length > 0,
     send(message) {
       const envelope: Envelope = { protocol: TAB_PROTOCOL, sender: sender(), message };
       for (const channel of channels) channel.send(envelope);

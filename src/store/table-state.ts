@@ -2,6 +2,7 @@ import { cellsToRow, clockOfRow, type Effect, type RowCells, type RowWrites } fr
 import { foldRow } from '../doc/fold.ts';
 import type { TableDoc } from '../doc/table-doc.ts';
 import type { RowSource } from '../mutation/overlay.ts';
+import { byOrder, type Ordered } from '../mutation/mutation-id.ts';
 import { jsonEquals, type JsonObject } from '../util/json.ts';
 import type { Change } from './types.ts';
 
@@ -22,8 +23,8 @@ export interface TableState extends RowSource {
   readonly highestClock: number;
   isPending(key: string): boolean;
   pendingKeys(): Iterable<string>;
-  /** A mutation of this device that the relay has not judged. Of several in a row the one with the later clock comes later. */
-  addPending(id: string, clock: number, effect: Effect): void;
+  /** A mutation of this device that the relay has not judged. Several in a row are in the one order of the device (`byOrder`). */
+  addPending(mutation: PendingName, effect: Effect): void;
   dropPending(id: string): void;
   /** A mutation the relay accepted, in the order of its log. */
   confirm(effect: Effect): void;
@@ -40,9 +41,12 @@ export interface TableChanges {
   readonly touched: ReadonlySet<string>;
 }
 
-interface PendingWrites {
+interface PendingName extends Ordered {
   readonly id: string;
-  readonly clock: number;
+}
+
+interface PendingWrites {
+  readonly of: PendingName;
   readonly writes: RowWrites;
 }
 
@@ -161,19 +165,20 @@ export function createTableState(doc: TableDoc): TableState {
       return clock;
     },
 
-    addPending(id, clock, effect) {
+    addPending(mutation, effect) {
       for (const [key, writes] of effect) {
         const list = pending.get(key) ?? [];
-        list.splice(list.findLastIndex((earlier) => earlier.clock <= clock) + 1, 0, { id, clock, writes });
+        // By more than the clock: two tabs may have one, and what the first of them wrote stands in both.
+        list.splice(list.findLastIndex((earlier) => byOrder(earlier.of, mutation) <= 0) + 1, 0, { of: mutation, writes });
         pending.set(key, list);
         touch(key);
       }
-      rowsOf.set(id, [...effect.keys()]);
+      rowsOf.set(mutation.id, [...effect.keys()]);
     },
 
     dropPending(id) {
       for (const key of rowsOf.get(id) ?? []) {
-        const rest = (pending.get(key) ?? []).filter((entry) => entry.id !== id);
+        const rest = (pending.get(key) ?? []).filter((entry) => entry.of.id !== id);
         if (rest.length > 0) pending.set(key, rest);
         else pending.delete(key);
         touch(key);

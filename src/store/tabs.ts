@@ -65,10 +65,17 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     watch();
   }
 
-  /** The last that was written says who has to send a mutation that two tabs hold to be theirs. */
+  /**
+   * The last that was written says who has to send a mutation that two tabs hold to be theirs. What a tab wrote that was
+   * gone before it could tell of it is found here too.
+   */
   async function readOutbox(): Promise<readonly ForeignMutation[] | undefined> {
     const records = await core.disk.outbox();
-    if (records?.some(({ id, owner }) => owner !== core.replicaName && core.replica.pending.has(id))) core.stale();
+    const { pending, foreign: known } = core.replica;
+    const others = records?.filter(({ owner }) => owner !== core.replicaName) ?? [];
+    if (others.some(({ id }) => pending.has(id))) core.stale();
+    const unknown = others.filter(({ id }) => !pending.has(id) && !known.has(id));
+    if (unknown.length > 0) core.show(unknown);
     return records;
   }
 
@@ -107,6 +114,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
 
   /** Takes over what nobody will send, and stops showing what is nowhere any more. */
   async function takeOver(isOver: (owner: number) => boolean): Promise<void> {
+    // Who has just been found on disk is asked first.
+    const known = new Set(core.replica.foreign.keys());
     const records = await readOutbox();
     if (!records) return;
     const onDisk = new Set(records.map(({ id }) => id));
@@ -114,6 +123,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     const gone: string[] = [];
     const lacking = new Set<string>();
     for (const { id, owner } of foreign()) {
+      if (!known.has(id)) continue;
       const isListed = listed.get(owner)?.has(id) ?? true;
       if (!isMyDevice(owner)) {
         if (isOver(owner)) gone.push(id);
@@ -181,7 +191,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
           others.delete(from);
           listed.delete(from);
           silent.set(from, 0);
-          if (owners().has(from)) tick();
+          tick();
           break;
         case 'dismissed':
         case 'sync':
@@ -198,7 +208,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     },
     level(level) {
       isLevel = level;
-      if (level) watch();
+      if (level && line.isWired) void readOutbox().then(watch);
+      else watch();
     },
     close() {
       cancelTick?.();

@@ -110,7 +110,8 @@ export interface Store<S extends AnySchema> {
   readonly mutate: { readonly [N in MutatorName<S>]: (input: InOf<S['mutators'][N]>) => Promise<MutationReceipt> };
   /**
    * Asks the relay to run an action, after everything that was written here before. Returns at once; offline it waits in
-   * this tab. Throws `action.invalidInput`, `action.unknown`, `value.notJson`, `protocol.frameTooLarge` or `store.closed`.
+   * this tab; with no relay configured the handle rejects with `action.offline`. Throws `action.invalidInput`,
+   * `action.unknown`, `value.notJson`, `protocol.frameTooLarge` or `store.closed`.
    */
   readonly action: { readonly [N in ActionName<S>]: (input: InOf<S['actions'][N]>) => RunHandle<ResultOf<S['actions'][N]>> };
   table<N extends TableName<S>>(name: N): TableView<RowOf<S, N>>;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ClientDatabase, ClientStorage, StorageKey, StorageValue } from '../../src/ports/client-storage.ts';
+import { clientUpdateRules } from './client-storage.update-rules.ts';
 
 /**
  * What every client storage must do: the rules `CS` of the specification. `make` gives a storage that this suite may
@@ -319,6 +320,8 @@ export function clientStorageSuite(name: string, make: () => ClientStorage, expe
       await expect(put(database, ['a'])).rejects.toMatchObject({ code: 'storage.closed' });
       await expect(database.close()).resolves.toBeUndefined();
     });
+
+    clientUpdateRules(make, freshName);
   });
 }
 

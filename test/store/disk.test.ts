@@ -86,6 +86,8 @@ describe('what a store writes to its device', () => {
 
   it('[DK3] what is made while the disk is busy goes there in one transaction', async () => {
     const { store, disk } = await scene();
+    // What is written at the start is done.
+    await new Promise((resolve) => setImmediate(resolve));
     const release = disk.hold();
     const receipts = await Promise.all(Array.from({ length: 50 }, (_, n) => store.mutate.write({ id: `n${n}`, text: '' })));
     disk.batches.length = 0;
