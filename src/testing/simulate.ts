@@ -22,7 +22,7 @@ export interface SimulateOptions<S extends AnySchema> {
   readonly seed: number;
   /** At least so many: a frame delivered, a timer fired, a mutation and a crash are one step each. */
   readonly steps: number;
-  /** Devices, one user each; the last has two tabs. Default 3. */
+  /** Devices, one user each; the last has two tabs or three. Default 3. */
   readonly clients?: number;
   /** Makes a mutation or two in a store that may be offline, or not even loaded. What its promise rejects with is ignored. */
   readonly act: (store: Store<S>, random: Random) => unknown;
@@ -39,6 +39,8 @@ const SHORT_ROUND = 800;
 const LONG_ROUND = 4_000;
 /** In a run of so many steps every kind of fault has to have happened. */
 const ENOUGH_STEPS = 100_000;
+/** Without a way out all tabs of a device have told each other what they have pending after so long. */
+const HUSH_MS = 20_000;
 const ROOM = 'room';
 
 type Totals = Record<Kind, number>;
@@ -82,6 +84,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
   const greetings = createGreetings(ledger);
   const tables = Object.keys(backend.schema.tables);
   const before = stepsOf(totals);
+  const hasTabBus = dice.chance(0.8);
 
   const count = (kind: Kind, times = 1): void => {
     totals[kind] += times;
@@ -95,7 +98,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     platform: {},
     dice: dice.fork(),
     weather: roughWeather(dice.fork()),
-    hasTabBus: dice.chance(0.8),
+    hasTabBus,
     events: {
       arrived(message, isLate) {
         count('frames');
@@ -132,12 +135,25 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     if (store && !tab.party.frozen) ignore(act(store, chance.random));
   };
   const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`));
-  const seats = [...devices, ...devices.slice(-1)].map((device) => ({ device, userId: `user of ${device.name}` }));
+  const shared = devices.slice(-1);
+  const seats = [...devices, ...shared, ...(dice.chance(0.3) ? shared : [])].map((device) => ({ device, userId: `user of ${device.name}` }));
   const storm = createStorm({ world, dice: dice.fork(), seats, open, count, act: actIn });
   async function step(): Promise<void> {
     await world.schedule.next();
     ledger.check();
     if (ledger.violation !== undefined) throw new Error(ledger.violation);
+  }
+
+  /** What a device has pending all its tabs show, those that were frozen too once they had the time. */
+  async function mustShowAll(): Promise<void> {
+    const end = world.schedule.now + HUSH_MS;
+    while (world.schedule.now < end || world.tabs.some(({ party }) => party.frozen)) await step();
+    const open = new Set(ledger.lost());
+    for (const { party, device, store } of world.tabs) {
+      const pending = (await device.outbox()).filter((id) => open.has(id)).length;
+      if (store.status.pending < pending)
+        throw new Error(`${party.name} knows of ${store.status.pending} of the ${pending} mutations that ${device.name} has pending`);
+    }
   }
 
   async function mustBeLevel(): Promise<void> {
@@ -164,6 +180,10 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     storm.start();
     const length = dice.chance(0.1) ? LONG_ROUND : SHORT_ROUND;
     while (stepsOf(totals) - before < length) await step();
+    if (hasTabBus && dice.chance(0.3)) {
+      storm.hush();
+      await mustShowAll();
+    }
     storm.stop();
     await mustBeLevel();
     // What lies on disks, and what a newcomer gets, is the same as what was in memory.

@@ -58,7 +58,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       {
         file: 'src/store/session.js',
         from: "link.send({ type: 'mutate',",
-        to: "core.writeQuietly({ delete: [['outbox', key.replica, key.counter]] }); link.send({ type: 'mutate',",
+        to: "core.disk.writeQuietly({ delete: [['outbox', key.replica, key.counter]] }); link.send({ type: 'mutate',",
       },
     ],
     found: /lost=/,
@@ -87,7 +87,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a store names nobody to be fenced',
     patches: [{ file: 'src/store/session.js', from: 'const fence = [...core.fence];', to: 'const fence = [];' }],
-    found: /greets with .* pending, and does not name writer/,
+    found: /sends .* and nobody has fenced writer/,
   },
   {
     name: 'the relay forgets a repair',
@@ -103,7 +103,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a mutation is sent before its record is on disk',
-    patches: [{ file: 'src/store/session.js', from: '&& core.isUnstored(item.id)', to: '&& false' }],
+    patches: [{ file: 'src/store/session.js', from: '(core.disk.isUnstored(item.id) ||', to: '(false ||' }],
     found: /its record never was on a device/,
   },
   {
