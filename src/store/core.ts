@@ -1,4 +1,4 @@
-import type { CotableError } from '../errors.ts';
+import { errorFromBody, type CotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -224,6 +224,12 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   async function readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read'>> {
     const stored = await disk.read();
     for (const writer of stored?.fence ?? []) fence.add(writer);
+    // What another tab took over from this one, while it was frozen perhaps, and had to give up.
+    const refused = (stored?.rejected ?? []).map(({ id, error: { code, params } }): [string, CotableError] => [
+      id,
+      errorFromBody({ errorCode: code, errorParams: params }),
+    ]);
+    verdicts.reject(new Map(refused));
     const read = new Map<string, ForeignMutation>();
     for (const mutation of stored?.outbox ?? []) {
       const { id, owner } = mutation;

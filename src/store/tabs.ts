@@ -140,8 +140,14 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     if ('seq' in verdict) core.foreign.accepted(verdict.id, verdict.seq);
     else {
       const { code, params } = verdict.refused;
+      const error = errorFromBody({ errorCode: code, errorParams: params });
+      if (core.replica.pending.has(verdict.id)) {
+        // Taken over from this tab, while it was frozen perhaps.
+        core.verdicts.reject(new Map([[verdict.id, error]]));
+        return core.stale();
+      }
       core.foreign.withdrawn([verdict.id]);
-      if (mutation) core.verdicts.refusedElsewhere(mutation, errorFromBody({ errorCode: code, errorParams: params }));
+      if (mutation) core.verdicts.refusedElsewhere(mutation, error);
     }
   }
 
