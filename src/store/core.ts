@@ -323,6 +323,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       for (const entry of fresh) hybrid.see(entry.clock);
       publish();
       for (const id of ids) verdicts.confirmed(id);
+      if (replica.isMisled) stale();
     },
 
     async replay(ceiling) {
