@@ -4,13 +4,13 @@ import type { Random } from '../ports/clock.ts';
 import type { BackendConfig } from '../relay/backend.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
-import { jsonEquals, type JsonObject, type JsonValue } from '../util/json.ts';
+import type { JsonObject } from '../util/json.ts';
 import { createDice } from './dice.ts';
 import { createDigest, type Digest } from './digest.ts';
+import { createFinals } from './finals.ts';
 import { createGreetings } from './greetings.ts';
 import { createLedger } from './ledger.ts';
 import { KINDS, STEPS, type Kind, type SimulationReport } from './report.ts';
-import { settle } from './settle.ts';
 import { createStorm, type Seat } from './storm.ts';
 import { watch } from './watch.ts';
 import { roughWeather } from './weather.ts';
@@ -39,8 +39,6 @@ const SHORT_ROUND = 800;
 const LONG_ROUND = 4_000;
 /** In a run of so many steps every kind of fault has to have happened. */
 const ENOUGH_STEPS = 100_000;
-/** Without a way out all tabs of a device have told each other what they have pending after so long. */
-const HUSH_MS = 20_000;
 const ROOM = 'room';
 
 type Totals = Record<Kind, number>;
@@ -144,37 +142,17 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     if (ledger.violation !== undefined) throw new Error(ledger.violation);
   }
 
-  /** What a device has pending all its tabs show, those that were frozen too once they had the time. */
-  async function mustShowAll(): Promise<void> {
-    const end = world.schedule.now + HUSH_MS;
-    while (world.schedule.now < end || world.tabs.some(({ party }) => party.frozen)) await step();
-    const open = new Set(ledger.lost());
-    for (const { party, device, store } of world.tabs) {
-      const pending = (await device.outbox()).filter((id) => open.has(id)).length;
-      if (store.status.pending < pending)
-        throw new Error(`${party.name} knows of ${store.status.pending} of the ${pending} mutations that ${device.name} has pending`);
-    }
-  }
-
-  async function mustBeLevel(): Promise<void> {
-    await settle(world, step);
-    const lost = ledger.lost();
-    if (lost.length > 0) throw new Error(`lost=${lost.length}: ${lost.join(', ')} were on a device's disk and are not in the log`);
-    for (const tab of world.tabs) {
-      for (const table of tables) {
-        const found = Object.fromEntries(tab.store.table(table).entries()) as JsonValue;
-        const expected = ledger.rows(table) as JsonValue;
-        if (!jsonEquals(found, expected))
-          throw new Error(`diverged: ${tab.party.name} differs from the log in ${table}: ${differences(found, expected)}`);
-      }
+  const finals = createFinals({
+    world,
+    ledger,
+    tables,
+    devices,
+    step,
+    invariant(tab) {
       const store = stores.get(tab);
       if (store) options.invariant?.(store);
-    }
-    for (const device of devices) {
-      const outbox = await device.outbox();
-      if (outbox.length > 0) throw new Error(`the outbox of ${device.name} still holds ${outbox.join(', ')}, which were confirmed`);
-    }
-  }
+    },
+  });
 
   try {
     storm.start();
@@ -182,14 +160,14 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     while (stepsOf(totals) - before < length) await step();
     if (hasTabBus && dice.chance(0.3)) {
       storm.hush();
-      await mustShowAll();
+      await finals.allShown();
     }
     storm.stop();
-    await mustBeLevel();
+    await finals.allLevel();
     // What lies on disks, and what a newcomer gets, is the same as what was in memory.
     storm.restart();
     open({ device: world.device('newcomer'), userId: 'newcomer' }, 0);
-    await mustBeLevel();
+    await finals.allLevel();
     for (const table of tables) digest.text(JSON.stringify(ledger.rows(table)));
   } catch (error) {
     const at = stepsOf(totals) - before;
@@ -206,13 +184,4 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
 /** A mutation that could not be made is no fault. */
 function ignore(made: unknown): void {
   Promise.resolve(made).then(undefined, () => undefined);
-}
-
-function differences(found: JsonValue, expected: JsonValue): string {
-  const [a, b] = [found as JsonObject, expected as JsonObject];
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !jsonEquals(a[key], b[key]));
-  return keys
-    .map((key) => `${key}: ${JSON.stringify(a[key])} for ${JSON.stringify(b[key])}`)
-    .slice(0, 3)
-    .join('; ');
 }

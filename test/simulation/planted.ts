@@ -127,4 +127,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [{ file: 'src/relay/writers.js', from: 'number !== state.last + 1', to: 'false' }],
     found: /protocol.gateRefused/,
   },
+  {
+    name: 'what is built on what another tab has pending does not wait for that',
+    patches: [{ file: 'src/store/foreign.js', from: 'basis.size > 0 && [', to: 'false && [' }],
+    found: /shows .* which is not in the log/,
+  },
+  {
+    name: 'what another tab has pending is written into the document',
+    patches: [
+      {
+        file: 'src/store/replica.js',
+        from: 'tables.get(table)?.addPending(mutation.id, mutation.clock, effect);',
+        to: '(tables.get(table)?.addPending(mutation.id, mutation.clock, effect), tables.get(table)?.doc.write(effect));',
+      },
+    ],
+    found: /protocol.gateRefused/,
+  },
 ];
