@@ -39,6 +39,7 @@ const SHORT_ROUND = 800;
 const LONG_ROUND = 4_000;
 /** In a run of so many steps every kind of fault has to have happened. */
 const ENOUGH_STEPS = 100_000;
+const CLIENTS = 3;
 const ROOM = 'room';
 
 type Totals = Record<Kind, number>;
@@ -76,7 +77,7 @@ function stepsOf(totals: Totals): number {
 }
 
 async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round: number, totals: Totals, digest: Digest): Promise<void> {
-  const { seed, backend, act, marks = () => [], clients = 3 } = options;
+  const { seed, backend, act, marks = () => [], clients = CLIENTS } = options;
   const dice = createDice(seed, round);
   const ledger = createLedger();
   const greetings = createGreetings(ledger);
@@ -172,12 +173,8 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
   } catch (error) {
     const at = stepsOf(totals) - before;
     const what = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      `${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- --seed ${seed} --round ${round}`,
-      {
-        cause: error,
-      },
-    );
+    const replay = `--seed ${seed} --round ${round}${clients === CLIENTS ? '' : ` --clients ${clients}`}`;
+    throw new Error(`${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- ${replay}`, { cause: error });
   }
 }
 

@@ -24,6 +24,7 @@ export const schema = defineSchema({
     swap: { input: z.object({ id: z.string(), other: z.string() }) },
     slow: { input: z.object({ id: z.string() }) },
     claim: { input: z.object({ id: z.string() }) },
+    tally: { input: z.object({}) },
   },
 });
 
@@ -83,12 +84,19 @@ export const mutators = defineMutators({
     ctx.table('items').update(id, { b: ctx.mutationId, trail: trailOf(ctx, item) });
     leaveLine(ctx, id, item);
   },
+  /** Counts itself among those made in the same tab: whoever sends it, it has seen those before it. */
+  tally(ctx) {
+    const id = `tally ${ctx.mutationId.split('-')[0]}`;
+    const item = ctx.table('items').get(id);
+    ctx.table('items').set(id, { id, a: ctx.mutationId, sum: (item?.sum ?? 0) + 1, trail: trailOf(ctx, item) });
+    leaveLine(ctx, id, item);
+  },
 });
 
 export const backend = { schema, mutators };
 
 const KEYS = ['k', 'l', 'm', 'n', 'o', 'p'];
-const CALLS = ['put', 'put', 'edit', 'edit', 'edit', 'clear', 'remove', 'replace', 'count', 'swap', 'slow', 'claim'];
+const CALLS = ['put', 'put', 'edit', 'edit', 'edit', 'clear', 'remove', 'replace', 'count', 'swap', 'slow', 'claim', 'tally', 'tally'];
 
 export function act(store, random) {
   const pick = (list) => list[Math.floor(random() * list.length)];
@@ -106,12 +114,17 @@ export function invariant(store) {
     if (store.table('lines').has(id)) throw new Error(`${id} was rejected, and is there`);
   }
   const lines = store.table('lines');
+  const tallies = new Map();
   for (const item of store.table('items').list()) {
     for (const id of marks('items', item)) if (!lines.has(id)) throw new Error(`of the mutation ${id} only a part is there`);
   }
   for (const [id, { id: key, saw }] of lines.entries()) {
+    tallies.set(key, (tallies.get(key) ?? 0) + 1);
     if (!saw) continue;
     if (lines.get(saw.split(' ')[0])?.trail !== saw) throw new Error(`${id} was built on ${saw}, which never came to be`);
     if (store.table('items').get(key)?.trail === saw) throw new Error(`${id} wrote over ${saw}, which stands`);
+  }
+  for (const { id, sum } of store.table('items').list()) {
+    if (id.startsWith('tally') && sum !== tallies.get(id)) throw new Error(`${id} is ${sum}, of ${tallies.get(id)} mutations`);
   }
 }
