@@ -129,6 +129,10 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     if (adopted.size > 0) await events.adopt(adopted);
   }
 
+  function sayHere(): void {
+    line.send({ type: 'here', pending: mine(core.replica.pending.values()) });
+  }
+
   function flush(): void {
     const mutations = mine([...unannounced.values()].filter(({ id }) => core.replica.pending.has(id)));
     unannounced.clear();
@@ -164,12 +168,13 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       await takeOver((owner) => !others.has(owner));
     },
     heard(message, { from, device }) {
+      // What was made before anybody was heard of nobody was told.
+      if (!others.has(from) && message.type !== 'ask' && message.type !== 'left' && core.replica.pending.size > 0) sayHere();
       others.set(from, device);
       silent.delete(from);
       switch (message.type) {
         case 'ask':
-          if (message.of === undefined || message.of === core.replicaName)
-            line.send({ type: 'here', pending: mine(core.replica.pending.values()) });
+          if (message.of === undefined || message.of === core.replicaName) sayHere();
           break;
         case 'here':
           listed.set(from, new Set(message.pending.map(({ id }) => id)));
