@@ -135,7 +135,10 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
   };
   const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`));
   const shared = devices.slice(-1);
-  const seats = [...devices, ...shared, ...(dice.chance(0.3) ? shared : [])].map((device) => ({ device, userId: `user of ${device.name}` }));
+  const seats = [...devices, ...shared, ...(dice.chance(0.3) ? shared : [])].map((device) => ({
+    device,
+    userId: `user of ${device.name}`,
+  }));
   const storm = createStorm({ world, dice: dice.fork(), seats, open, count, act: actIn });
   async function step(): Promise<void> {
     await world.schedule.next();

@@ -19,7 +19,7 @@ export interface Place extends Seat {
 /** Tabs at work, and everything that may go wrong going wrong, at random. */
 export interface Storm {
   start(): void;
-  /** Nobody works, nobody reaches the relay, and nothing more goes wrong: every tab is open. */
+  /** Nobody reaches the relay, and soon nothing more goes wrong: every tab is open, and works for a last time. */
   hush(): void;
   /** Nobody works and nothing more goes wrong: lines are whole, the relay is up, every tab is open. */
   stop(): void;
@@ -193,7 +193,12 @@ export function createStorm(options: {
         network.refuse(line, true);
         network.cut(line);
       }
-      for (const place of places) fill(place);
+      for (const place of places) {
+        fill(place);
+        for (let times = dice.below(4); times > 0; times--)
+          schedule.after(dice.between(0, 2_000), () => place.tab && options.act(place.tab));
+      }
+      schedule.after(dice.between(0, 1_000), () => crashTab(dice.pick(places), 2_000));
     },
     stop() {
       isOver = true;

@@ -8,9 +8,7 @@ export const schema = defineSchema({
   schemaVersion: 1,
   tables: {
     items: {
-      schema: table(
-        z.object({ id: z.string(), a: z.string(), b: z.string().optional(), sum: z.number().optional(), trail: z.string() }),
-      ),
+      schema: table(z.object({ id: z.string(), a: z.string(), b: z.string().optional(), sum: z.number().optional(), trail: z.string() })),
     },
     lines: { schema: table(z.object({ id: z.string(), by: z.string(), saw: z.string(), trail: z.string() })) },
   },

@@ -6,7 +6,13 @@ import { reportLine, simulate } from 'cotable/testing';
 import { act, backend, invariant, marks } from '../simulation/items.mjs';
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, steps: { type: 'string' }, round: { type: 'string' }, clients: { type: 'string' }, stack: { type: 'boolean' } },
+  options: {
+    seed: { type: 'string' },
+    steps: { type: 'string' },
+    round: { type: 'string' },
+    clients: { type: 'string' },
+    stack: { type: 'boolean' },
+  },
 });
 
 // What the product does not catch belongs to the seed too.
