@@ -1,5 +1,5 @@
 import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
-import { CotableError } from '../errors.ts';
+import { CotableError, errorFromBody } from '../errors.ts';
 import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -181,6 +181,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     if (over.length > 0) disk.writeQuietly({ delete: over.map(({ key }) => keys.outbox(key)) });
     const othersNow = (): ForeignMutation[] =>
       [...replica.foreign.values()].filter(({ id }) => !read.has(id) && !confirmedIds.has(id) && !foreign.isIn(confirmed, id));
+    let kept: Promise<void> | undefined;
     await rebuild({
       schema,
       host: (fresh) => hostOf(() => fresh.tables),
@@ -207,15 +208,15 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         for (const writer of former) fence.add(writer);
         replica = fresh;
         verdicts.settle(accepted);
-        void keepAll([...fresh.pending.values()], read);
+        kept = keepAll([...fresh.pending.values()], read, isFinal ? failed : NOTHING_FAILED);
         events.changed(changed);
-        // Those have left nothing in the fresh replica.
-        if (isFinal) verdicts.reject(failed);
         mustRebuild = false;
         verdicts.tell();
         publish();
       },
     });
+    // What cannot run again is out of the outbox before anything of it is sent.
+    if (isFinal) await kept;
   }
 
   /** Other tabs may have said something while mutators were awaited. */
@@ -229,12 +230,18 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
    * What ran again has other bytes and another writer now: both are on disk before anything of it is sent. What another
    * tab has taken over meanwhile is left to it.
    */
-  async function keepAll(mutations: readonly PendingMutation[], read: ReadonlyMap<string, ForeignMutation>): Promise<void> {
+  async function keepAll(
+    mutations: readonly PendingMutation[],
+    read: ReadonlyMap<string, ForeignMutation>,
+    failed: ReadonlyMap<string, CotableError>,
+  ): Promise<void> {
     for (const mutation of mutations) hybrid.see(mutation.clock);
     const records = mutations.map((mutation) => toForeign(mutation, replicaName));
-    const lost = await disk.keepAgain(records, read, fence);
-    if (lost.length > 0) stale();
-    else events.kept(mutations);
+    const lost = new Set(await disk.keepAgain(records, read, fence, failed));
+    verdicts.rejectKept(new Map([...failed].filter(([id]) => !lost.has(id))));
+    publish();
+    if (lost.size > 0) stale();
+    else events.kept(mutations.filter(({ id }) => !failed.has(id)));
   }
 
   function stale(): void {
@@ -246,6 +253,12 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   async function readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read'>> {
     const stored = await disk.read();
     for (const writer of stored?.fence ?? []) fence.add(writer);
+    // What another tab took over from this one, while it was frozen perhaps, and had to give up.
+    const refused = (stored?.rejected ?? []).map(({ id, error: { code, params } }): [string, CotableError] => [
+      id,
+      errorFromBody({ errorCode: code, errorParams: params }),
+    ]);
+    verdicts.reject(new Map(refused));
     const read = new Map<string, ForeignMutation>();
     for (const mutation of stored?.outbox ?? []) {
       const { id, owner } = mutation;
@@ -344,6 +357,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       for (const entry of fresh) hybrid.see(entry.clock);
       publish();
       for (const id of ids) verdicts.confirmed(id);
+      if (replica.isMisled) stale();
     },
 
     async replay(ceiling) {
@@ -365,6 +379,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const NOTHING_FAILED: ReadonlyMap<string, CotableError> = new Map();
 
 /** These first, and then what has come to be in `grown` since. */
 function* followedBy(first: readonly OutboxMutation[], grown: () => Iterable<OutboxMutation>): Generator<OutboxMutation> {

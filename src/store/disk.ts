@@ -2,7 +2,7 @@ import { asCotableError, CotableError } from '../errors.ts';
 import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { Journal } from './journal.ts';
 import type { ForeignMutation } from './replica.ts';
-import { keys, outboxPut, type Stored, type StoredDevice } from './stored.ts';
+import { keys, outboxPut, rejectedPut, type Stored, type StoredDevice } from './stored.ts';
 
 /** What of a store is on its device, and what is on its way there. */
 export interface Disk {
@@ -18,13 +18,15 @@ export interface Disk {
   /** Writes the record of a new mutation. Resolves when it is on disk, rejects when it never will be; either way it may leave then. */
   keep(id: string, record: StorageBatch): Promise<void>;
   /**
-   * Writes records of mutations that ran again, and `fence`. Only those are put that on disk are still this tab's
-   * (`owner`), or what they were when they were `read` there: the ids of the others is what this resolves with.
+   * Writes records of mutations that ran again, and `fence`; those of `rejected` end as rejections instead. All that only
+   * for mutations that on disk are still this tab's (`owner`), or what they were when they were `read` there: the ids of
+   * the others is what this resolves with.
    */
   keepAgain(
     mutations: readonly ForeignMutation[],
     read: ReadonlyMap<string, ForeignMutation>,
     fence: ReadonlySet<number>,
+    rejected: ReadonlyMap<string, CotableError>,
   ): Promise<readonly string[]>;
   /** What is on disk, everything written before this call included; `undefined` before it is loaded. */
   read(): Promise<Stored | undefined>;
@@ -91,24 +93,30 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
       write(batch).then(undefined, () => undefined);
     },
     keep: (id, record) => unstoredUntil([id], write(record)),
-    async keepAgain(mutations, read, fence) {
+    async keepAgain(mutations, read, fence, rejected) {
       const lost: string[] = [];
       if (mutations.length === 0 && fence.size === 0) return lost;
       const update = async (): Promise<void> => {
         try {
           await journal?.update([keys.device, ...mutations.map(({ key }) => keys.outbox(key))], ([device, ...records]) => {
             const put: [StorageKey, StorageValue][] = [...fence].map((writer) => [keys.fence(writer), true]);
+            const gone: StorageKey[] = [];
             for (const [index, mutation] of mutations.entries()) {
               const standing = records[index] as ForeignMutation | undefined;
+              const error = rejected.get(mutation.id);
+              if (standing && !isMine(mutation, standing, read.get(mutation.id))) lost.push(mutation.id);
               // Another tab knows what became of it, and this one is about to hear of it; unless all is gone from here.
-              if (!standing && device) continue;
-              if (!standing || isMine(mutation, standing, read.get(mutation.id))) put.push(outboxPut(mutation));
-              else lost.push(mutation.id);
+              else if (!standing && device) lost.push(...(error ? [mutation.id] : []));
+              else if (error) {
+                put.push(rejectedPut(mutation, error));
+                gone.push(keys.outbox(mutation.key));
+              } else put.push(outboxPut(mutation));
             }
-            return { put };
+            return { put, delete: gone };
           });
         } catch (error) {
           // Nothing else is written either: what was there stays as it was, and is sent all the same.
+          lost.length = 0;
           failed(error);
         }
       };

@@ -1,5 +1,4 @@
-import { equalityDeep } from 'lib0/function';
-import type { ForeignMutation, PendingMutation, Replica } from './replica.ts';
+import { writesTheSame, type ForeignMutation, type PendingMutation, type Replica } from './replica.ts';
 import type { StoredBase } from './stored.ts';
 
 /** So many settled mutations are remembered: what is announced later than it was confirmed is one of the last. */
@@ -12,7 +11,7 @@ const REMEMBERED = 10_000;
 export interface Foreign {
   /** Shows what others have pending, in the place of what was known of the same mutations. What was settled before is not shown. */
   show(mutations: readonly ForeignMutation[]): void;
-  /** The relay has accepted it with the entry `seq`: what was built on it may be sent. */
+  /** The relay has accepted it with the entry `seq`, which tells what it is that was accepted. */
   accepted(id: string, seq: number): void;
   /** These will never be confirmed. */
   withdrawn(ids: readonly string[]): void;
@@ -47,10 +46,6 @@ export function createForeign(replica: () => Replica, stale: () => void): Foreig
     replica().hide(id);
   }
 
-  function isBasis(id: string): boolean {
-    return [...replica().pending.values()].some(({ basis }) => basis.has(id));
-  }
-
   return {
     show(mutations) {
       for (const mutation of mutations) {
@@ -59,14 +54,14 @@ export function createForeign(replica: () => Replica, stale: () => void): Foreig
         const before = foreign.get(mutation.id);
         replica().show(mutation);
         // It ran again where it is pending, and what was built on it has read something else.
-        if (before && !writesTheSame(before, mutation) && isBasis(mutation.id)) stale();
+        if (before && !writesTheSame(before, mutation) && replica().isBasis(mutation.id)) stale();
       }
     },
     accepted(id, seq) {
       if (replica().foreign.has(id)) accepted.set(id, seq);
     },
     withdrawn(ids) {
-      const isStale = ids.some(isBasis);
+      const isStale = ids.some((id) => replica().isBasis(id));
       for (const id of ids) hide(id);
       if (isStale) stale();
     },
@@ -80,10 +75,6 @@ export function createForeign(replica: () => Replica, stale: () => void): Foreig
       for (const [id, seq] of accepted) if (seq <= replica().seq) hide(id);
     },
     isIn: ({ seq }, id) => (accepted.get(id) ?? Number.POSITIVE_INFINITY) <= seq || settled.has(id),
-    isWaiting: ({ basis }) => basis.size > 0 && [...basis].some((id) => replica().foreign.has(id) && !accepted.has(id)),
+    isWaiting: ({ basis }) => basis.size > 0 && [...basis].some((id) => replica().foreign.has(id)),
   };
-}
-
-function writesTheSame(a: ForeignMutation, b: ForeignMutation): boolean {
-  return a.clock === b.clock && equalityDeep(a.effects, b.effects);
 }

@@ -1,3 +1,4 @@
+import { equalityDeep } from 'lib0/function';
 import { changesToEffect, type CellChanges, type Effect } from '../doc/cells.ts';
 import { createTableDoc } from '../doc/table-doc.ts';
 import { mutationId, type Ordered } from '../mutation/mutation-id.ts';
@@ -75,6 +76,8 @@ export interface Replica {
   readonly foreign: ReadonlyMap<string, ForeignMutation>;
   /** An accepted mutation that is pending here too, made by another writer, came in: the documents hold it twice. */
   readonly isDoubled: boolean;
+  /** What another tab had pending came in otherwise than it was shown here, and something pending was built on it. */
+  readonly isMisled: boolean;
   /** Whether anything was sent under this writer, so that it may not be used by another document. */
   hasSent: boolean;
   /**
@@ -84,6 +87,8 @@ export interface Replica {
   commit(call: NewCall, clock: number, result: MutatorResult): PendingMutation;
   /** Keeps a mutation that could not run. */
   park(call: OutboxCall & Ordered, clock: number, error: CotableError): PendingMutation;
+  /** Whether something pending was built on it. */
+  isBasis(id: string): boolean;
   /** Leaves a mutation out of the rebuild that must follow: documents and rows still hold it. */
   forget(id: string): void;
   /** Shows a mutation of another tab, in the place of what it was before. */
@@ -120,6 +125,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
   let seq = confirmed.seq;
   let last = 0;
   let isDoubled = false;
+  let isMisled = false;
 
   function drop(id: string): void {
     const mutation = pending.get(id);
@@ -148,6 +154,8 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     return new Set([...foreign.values()].filter(isUnder).map(({ id }) => id));
   }
 
+  const isBasis = (id: string): boolean => [...pending.values()].some(({ basis }) => basis.has(id));
+
   function toEntry(record: EntryRecord | AckRecord): EntryRecord {
     if (record.kind === 'entry') return record;
     const mutation = pending.get(mutationId(record.key));
@@ -168,7 +176,11 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     get isDoubled() {
       return isDoubled;
     },
+    get isMisled() {
+      return isMisled;
+    },
     hasSent: false,
+    isBasis,
     forget: (id) => void pending.delete(id),
     hide,
 
@@ -230,14 +242,21 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
         if (updates.length > 0) table.doc.apply(updates);
       }
       for (const entry of fresh) {
-        const mine = pending.get(mutationId(entry.key));
+        const id = mutationId(entry.key);
+        const mine = pending.get(id);
         if (mine && mine.writer !== entry.writer) isDoubled = true;
+        const effects = new Map<string, Effect>();
         for (const { table: name, bytes } of entry.updates) {
           const table = tables.get(name);
-          table?.confirm(mine?.writer === entry.writer ? (mine.effects.get(name) ?? new Map()) : table.doc.effectOf(bytes));
+          if (!table) continue;
+          effects.set(name, mine?.writer === entry.writer ? (mine.effects.get(name) ?? new Map()) : table.doc.effectOf(bytes));
+          table.confirm(effects.get(name) ?? new Map());
         }
-        if (mine) drop(mine.id);
-        else hide(mutationId(entry.key));
+        const shown = foreign.get(id);
+        // It ran again where it was pending, and this comes before its tab has said so.
+        if (shown && !writesTheSame(shown, { clock: entry.clock, effects })) isMisled ||= isBasis(id);
+        if (mine) drop(id);
+        else hide(id);
       }
       seq += fresh.length;
       return fresh;
@@ -246,6 +265,13 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     encode: () => [...tables].map(([table, state]) => ({ table, bytes: state.doc.encode() })),
   };
 }
+
+/** Whether who has read the one has read the other. */
+export function writesTheSame(a: Writes, b: Writes): boolean {
+  return a.clock === b.clock && equalityDeep(a.effects, b.effects);
+}
+
+type Writes = Pick<OutboxMutation, 'clock' | 'effects'>;
 
 function updatesOf(entry: EntryRecord, table: string): Uint8Array[] {
   return [...entry.updates, ...entry.repairs].filter((update) => update.table === table).map((update) => update.bytes);

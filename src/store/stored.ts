@@ -169,3 +169,13 @@ export function toForeign(mutation: OutboxMutation, owner: number): ForeignMutat
 export function outboxPut(mutation: ForeignMutation): [StorageKey, StorageValue] {
   return [keys.outbox(mutation.key), mutation];
 }
+
+/** The record of a rejection. */
+export function rejectedPut({ key, id, name, input, userId, at }: OutboxCall, error: CotableError): [StorageKey, StorageValue] {
+  const record: StoredRejection = { key, id, name, input, userId, at, error: refusalOf(error) };
+  return [keys.rejected(key), record];
+}
+
+export function refusalOf({ code, params }: CotableError): Refusal {
+  return { code, params };
+}

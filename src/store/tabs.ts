@@ -139,6 +139,10 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     if (adopted.size > 0) await events.adopt(adopted);
   }
 
+  function sayHere(): void {
+    line.send({ type: 'here', pending: mine(core.replica.pending.values()) });
+  }
+
   function flush(): void {
     const mutations = mine([...unannounced.values()].filter(({ id }) => core.replica.pending.has(id)));
     unannounced.clear();
@@ -150,8 +154,14 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     if ('seq' in verdict) core.foreign.accepted(verdict.id, verdict.seq);
     else {
       const { code, params } = verdict.refused;
+      const error = errorFromBody({ errorCode: code, errorParams: params });
+      if (core.replica.pending.has(verdict.id)) {
+        // Taken over from this tab, while it was frozen perhaps.
+        core.verdicts.reject(new Map([[verdict.id, error]]));
+        return core.stale();
+      }
       core.foreign.withdrawn([verdict.id]);
-      if (mutation) core.verdicts.refusedElsewhere(mutation, errorFromBody({ errorCode: code, errorParams: params }));
+      if (mutation) core.verdicts.refusedElsewhere(mutation, error);
     }
   }
 
@@ -168,12 +178,13 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       await takeOver((owner) => !others.has(owner));
     },
     heard(message, { from, device }) {
+      // What was made before anybody was heard of nobody was told.
+      if (!others.has(from) && message.type !== 'ask' && message.type !== 'left' && core.replica.pending.size > 0) sayHere();
       others.set(from, device);
       silent.delete(from);
       switch (message.type) {
         case 'ask':
-          if (message.of === undefined || message.of === core.replicaName)
-            line.send({ type: 'here', pending: mine(core.replica.pending.values()) });
+          if (message.of === undefined || message.of === core.replicaName) sayHere();
           break;
         case 'here':
           listed.set(from, new Set(message.pending.map(({ id }) => id)));

@@ -1,10 +1,10 @@
 import type { CotableError } from '../errors.ts';
 import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { Refusal } from '../ports/relay-storage.ts';
-import type { Deferred } from '../util/deferred.ts';
+import { createDeferred, type Deferred } from '../util/deferred.ts';
 import type { Disk } from './disk.ts';
 import type { OutboxCall, Replica } from './replica.ts';
-import { keys } from './stored.ts';
+import { keys, refusalOf, rejectedPut } from './stored.ts';
 
 /** What became of a mutation: accepted with the entry `seq`, or refused. */
 export type Verdict = { readonly id: string } & ({ readonly seq: number } | { readonly refused: Refusal });
@@ -28,9 +28,11 @@ export interface Verdicts {
   readonly receipts: Map<string, Deferred<void>>;
   /** Takes mutations that were refused out of the outbox. A rebuild must follow; their callers hear of it with `tell`. */
   reject(refused: ReadonlyMap<string, CotableError>): void;
+  /** The same for what cannot run again, once that is on disk (`rejectedPut`): no rebuild need follow, for it has no effect. */
+  rejectKept(refused: ReadonlyMap<string, CotableError>): void;
   /** Takes mutations that are confirmed without having been told of out of the outbox. A rebuild must follow. */
   settle(accepted: readonly Accepted[]): void;
-  /** The view is without what was refused. */
+  /** The view is without what was refused: who waits for it hears of it as soon as it is on disk. */
   tell(): void;
   /** Another tab knows that it was refused. */
   refusedElsewhere(mutation: OutboxCall, error: CotableError): void;
@@ -42,13 +44,13 @@ export interface Verdicts {
 /** `taken` is called when something was taken out of the outbox that documents and rows still hold. */
 export function createVerdicts(
   replica: () => Replica,
-  disk: Pick<Disk, 'writeQuietly'>,
+  disk: Pick<Disk, 'write' | 'writeQuietly'>,
   events: VerdictEvents,
   taken: () => void,
 ): Verdicts {
   const receipts = new Map<string, Deferred<void>>();
-  /** Refused, and still to be seen until the rebuild is done. */
-  const rejected: [OutboxCall, CotableError][] = [];
+  /** Refused, and still to be seen until the rebuild is done; each with its way to the disk, where it has to be before it is told. */
+  const rejected: [OutboxCall, CotableError, Promise<void>][] = [];
 
   function tellOne(mutation: OutboxCall, error: CotableError): void {
     events.rejected(mutation, error);
@@ -74,21 +76,32 @@ export function createVerdicts(
       const put: [StorageKey, StorageValue][] = [];
       const gone: StorageKey[] = [];
       const verdicts: Verdict[] = [];
+      const kept = createDeferred<void>();
       for (const [id, error] of refused) {
         const mutation = replica().pending.get(id);
         if (!mutation) continue;
-        const { key, name, input, userId, at } = mutation;
-        const refusal = { code: error.code, params: error.params };
-        put.push([keys.rejected(key), { key, id, name, input, userId, at, error: refusal }]);
-        gone.push(keys.outbox(key));
-        verdicts.push({ id, refused: refusal });
+        put.push(rejectedPut(mutation, error));
+        gone.push(keys.outbox(mutation.key));
+        verdicts.push({ id, refused: refusalOf(error) });
         replica().forget(id);
-        rejected.push([mutation, error]);
+        rejected.push([mutation, error, kept.promise]);
       }
       if (gone.length === 0) return;
       taken();
-      disk.writeQuietly({ put, delete: gone });
-      events.judged(verdicts);
+      const done = (): void => {
+        kept.resolve();
+        events.judged(verdicts);
+      };
+      // Where nothing can be kept it is told all the same.
+      disk.write({ put, delete: gone }).then(done, done);
+    },
+    rejectKept(refused) {
+      events.judged([...refused].map(([id, error]) => ({ id, refused: refusalOf(error) })));
+      for (const [id, error] of refused) {
+        const mutation = replica().pending.get(id);
+        replica().forget(id);
+        if (mutation) tellOne(mutation, error);
+      }
     },
     settle(accepted) {
       if (accepted.length === 0) return;
@@ -101,7 +114,7 @@ export function createVerdicts(
       events.judged(accepted.map(({ mutation, seq }) => ({ id: mutation.id, seq })));
     },
     tell() {
-      for (const [mutation, error] of rejected.splice(0)) tellOne(mutation, error);
+      for (const [mutation, error, kept] of rejected.splice(0)) void kept.then(() => tellOne(mutation, error));
     },
   };
 }

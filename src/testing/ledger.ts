@@ -1,5 +1,12 @@
 import { createLogFold } from './log-fold.ts';
 
+/** An open store. */
+export interface Onlooker {
+  readonly userId: string;
+  /** The mutations made in it. */
+  readonly made: ReadonlySet<string>;
+}
+
 /** What must be true at every step, and what has to be remembered to tell. */
 export interface Ledger {
   /** The first thing that was not as promised. */
@@ -13,8 +20,8 @@ export interface Ledger {
   stored(mutation: string): void;
   confirmed(mutation: string): void;
   rejected(mutation: string): void;
-  /** A store of `userId` shows the effect of these. They are looked at in `check`: the step that made them has to end first. */
-  shows(userId: string, mutations: readonly string[]): void;
+  /** A store shows the effect of these. They are looked at in `check`: the step that made them has to end first. */
+  shows(store: Onlooker, mutations: readonly string[]): void;
   /** The relay has told a store that nothing more of this writer is taken. */
   fenced(writer: number): void;
   /** Reads what is new in the log, as it is on disk. */
@@ -34,7 +41,7 @@ export function createLedger(): Ledger {
   const rejected = new Set<string>();
   const inLog = new Set<string>();
   const fenced = new Set<number>();
-  let seen: { readonly userId: string; readonly mutation: string }[] = [];
+  let seen: { readonly store: Onlooker; readonly mutation: string }[] = [];
   let length = 0;
   let violation: string | undefined;
 
@@ -57,11 +64,11 @@ export function createLedger(): Ledger {
       if (!inLog.has(mutation)) violated(`${mutation} was confirmed, and is not in the log`);
     },
     rejected(mutation) {
-      rejected.add(mutation);
       if (inLog.has(mutation)) violated(`${mutation} was rejected, and is in the log`);
+      rejected.add(mutation);
     },
-    shows(userId, mutations) {
-      for (const mutation of mutations) seen.push({ userId, mutation });
+    shows(store, mutations) {
+      for (const mutation of mutations) seen.push({ store, mutation });
     },
     fenced: (writer) => void fenced.add(writer),
     read(log) {
@@ -71,18 +78,20 @@ export function createLedger(): Ledger {
         const { seq, mutation, writer } = fold.add(bytes);
         if (seq !== length + 1) violated(`entry ${length + 1} of the log is numbered ${seq}`);
         if (inLog.has(mutation)) violated(`${mutation} is in the log twice`);
+        if (rejected.has(mutation)) violated(`${mutation} is in the log, and was rejected`);
         if (!kept.has(mutation)) violated(`${mutation} is in the log, and its record never was on a device`);
         if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);
-        if (rejected.has(mutation)) violated(`${mutation} is in the log, and was rejected`);
         inLog.add(mutation);
       }
     },
     check() {
-      for (const { userId, mutation } of seen) {
-        if (inLog.has(mutation) || userOf.get(mutation) === userId) continue;
+      for (const { store, mutation } of seen) {
+        const { userId, made } = store;
+        if (inLog.has(mutation) || made.has(mutation)) continue;
         // A device shows what a tab of it made, though that tab did not live to tell.
-        if (!userOf.has(mutation) && kept.has(mutation)) continue;
-        violated(`a store of ${userId} shows ${mutation} of ${userOf.get(mutation) ?? 'nobody'}, which is not in the log`);
+        const maker = userOf.get(mutation) ?? (kept.has(mutation) ? userId : 'nobody');
+        if (maker !== userId) violated(`a store of ${userId} shows ${mutation} of ${maker}, which is not in the log`);
+        else if (!kept.has(mutation)) violated(`a store of ${userId} shows ${mutation} of another tab, which is on no disk`);
       }
       seen = [];
     },

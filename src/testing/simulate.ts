@@ -5,13 +5,13 @@ import type { Random } from '../ports/clock.ts';
 import type { BackendConfig } from '../relay/backend.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
-import { jsonEquals, type JsonObject, type JsonValue } from '../util/json.ts';
+import type { JsonObject } from '../util/json.ts';
 import { createDice } from './dice.ts';
 import { createDigest, type Digest } from './digest.ts';
+import { createFinals } from './finals.ts';
 import { createGreetings } from './greetings.ts';
 import { createLedger } from './ledger.ts';
 import { KINDS, STEPS, type Kind, type SimulationReport } from './report.ts';
-import { settle } from './settle.ts';
 import { createStorm, type Seat } from './storm.ts';
 import { watch } from './watch.ts';
 import { roughWeather } from './weather.ts';
@@ -23,7 +23,7 @@ export interface SimulateOptions<S extends AnySchema> {
   readonly seed: number;
   /** At least so many: a frame delivered, a timer fired, a mutation and a crash are one step each. */
   readonly steps: number;
-  /** Devices, one user each; the last has two tabs. Default 3. */
+  /** Devices, one user each; the last has two tabs or three. Default 3. */
   readonly clients?: number;
   /** Makes a mutation or two in a store that may be offline, or not even loaded. What its promise rejects with is ignored. */
   readonly act: (store: Store<S>, random: Random) => unknown;
@@ -40,6 +40,7 @@ const SHORT_ROUND = 800;
 const LONG_ROUND = 4_000;
 /** In a run of so many steps every kind of fault has to have happened. */
 const ENOUGH_STEPS = 100_000;
+const CLIENTS = 3;
 const ROOM = 'room';
 
 type Totals = Record<Kind, number>;
@@ -77,12 +78,13 @@ function stepsOf(totals: Totals): number {
 }
 
 async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round: number, totals: Totals, digest: Digest): Promise<void> {
-  const { seed, backend, act, marks = () => [], clients = 3 } = options;
+  const { seed, backend, act, marks = () => [], clients = CLIENTS } = options;
   const dice = createDice(seed, round);
   const ledger = createLedger();
   const greetings = createGreetings(ledger);
   const tables = Object.keys(backend.schema.tables);
   const before = stepsOf(totals);
+  const hasTabBus = dice.chance(0.8);
 
   const count = (kind: Kind, times = 1): void => {
     totals[kind] += times;
@@ -97,7 +99,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     access: options.backend.access as AnyAccess | undefined,
     dice: dice.fork(),
     weather: roughWeather(dice.fork()),
-    hasTabBus: dice.chance(0.8),
+    hasTabBus,
     events: {
       arrived(message, isLate) {
         count('frames');
@@ -135,7 +137,11 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     if (store && !tab.party.frozen) ignore(act(store, chance.random));
   };
   const devices = Array.from({ length: clients }, (_, index) => world.device(`device${index + 1}`));
-  const seats = [...devices, ...devices.slice(-1)].map((device) => ({ device, userId: `user of ${device.name}` }));
+  const shared = devices.slice(-1);
+  const seats = [...devices, ...shared, ...(dice.chance(0.3) ? shared : [])].map((device) => ({
+    device,
+    userId: `user of ${device.name}`,
+  }));
   const storm = createStorm({ world, dice: dice.fork(), seats, open, count, act: actIn });
   async function step(): Promise<void> {
     await world.schedule.next();
@@ -143,59 +149,42 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     if (ledger.violation !== undefined) throw new Error(ledger.violation);
   }
 
-  async function mustBeLevel(): Promise<void> {
-    await settle(world, step);
-    const lost = ledger.lost();
-    if (lost.length > 0) throw new Error(`lost=${lost.length}: ${lost.join(', ')} were on a device's disk and are not in the log`);
-    for (const tab of world.tabs) {
-      for (const table of tables) {
-        const found = Object.fromEntries(tab.store.table(table).entries()) as JsonValue;
-        const expected = ledger.rows(table) as JsonValue;
-        if (!jsonEquals(found, expected))
-          throw new Error(`diverged: ${tab.party.name} differs from the log in ${table}: ${differences(found, expected)}`);
-      }
+  const finals = createFinals({
+    world,
+    ledger,
+    tables,
+    devices,
+    step,
+    invariant(tab) {
       const store = stores.get(tab);
       if (store) options.invariant?.(store);
-    }
-    for (const device of devices) {
-      const outbox = await device.outbox();
-      if (outbox.length > 0) throw new Error(`the outbox of ${device.name} still holds ${outbox.join(', ')}, which were confirmed`);
-    }
-  }
+    },
+  });
 
   try {
     storm.start();
     const length = dice.chance(0.1) ? LONG_ROUND : SHORT_ROUND;
     while (stepsOf(totals) - before < length) await step();
+    if (hasTabBus && dice.chance(0.3)) {
+      storm.hush();
+      await finals.allShown();
+    }
     storm.stop();
-    await mustBeLevel();
+    await finals.allLevel();
     // What lies on disks, and what a newcomer gets, is the same as what was in memory.
     storm.restart();
     open({ device: world.device('newcomer'), userId: 'newcomer' }, 0);
-    await mustBeLevel();
+    await finals.allLevel();
     for (const table of tables) digest.text(JSON.stringify(ledger.rows(table)));
   } catch (error) {
     const at = stepsOf(totals) - before;
     const what = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      `${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- --seed ${seed} --round ${round}`,
-      {
-        cause: error,
-      },
-    );
+    const replay = `--seed ${seed} --round ${round}${clients === CLIENTS ? '' : ` --clients ${clients}`}`;
+    throw new Error(`${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- ${replay}`, { cause: error });
   }
 }
 
 /** A mutation that could not be made is no fault. */
 function ignore(made: unknown): void {
   Promise.resolve(made).then(undefined, () => undefined);
-}
-
-function differences(found: JsonValue, expected: JsonValue): string {
-  const [a, b] = [found as JsonObject, expected as JsonObject];
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !jsonEquals(a[key], b[key]));
-  return keys
-    .map((key) => `${key}: ${JSON.stringify(a[key])} for ${JSON.stringify(b[key])}`)
-    .slice(0, 3)
-    .join('; ');
 }

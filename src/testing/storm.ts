@@ -1,3 +1,4 @@
+import { createCrowd } from './crowd.ts';
 import type { Device } from './device.ts';
 import type { Dice } from './dice.ts';
 import type { Kind } from './report.ts';
@@ -11,13 +12,15 @@ export interface Seat {
 }
 
 /** Empty from a crash until the tab is opened again. */
-interface Place extends Seat {
+export interface Place extends Seat {
   tab: Tab | undefined;
 }
 
 /** Tabs at work, and everything that may go wrong going wrong, at random. */
 export interface Storm {
   start(): void;
+  /** Nobody reaches the relay, and soon nothing more goes wrong: every tab is open, and works for a last time. */
+  hush(): void;
   /** Nobody works and nothing more goes wrong: lines are whole, the relay is up, every tab is open. */
   stop(): void;
   /** All tabs and the relay vanish and come back at once. */
@@ -95,24 +98,11 @@ export function createStorm(options: {
     if (refuses) network.refuse(line, true);
     else network.hold(line);
     schedule.after(delay(120_000), () => {
-      if (!isOver && dice.chance(0.4)) count('cuts', network.cut(line));
+      if (isOver) return;
+      if (dice.chance(0.4)) count('cuts', network.cut(line));
       network.refuse(line, false);
       network.release(line);
     });
-  }
-
-  /** Two tabs of a device without a way out, where one comes to hold what the other has made: both send it in the end. */
-  function crowd(): void {
-    const line = dice.pick(lines);
-    const tabs = places.filter(({ device }) => device.name === line);
-    if (tabs.length < 2) return;
-    count('refusals');
-    network.refuse(line, true);
-    count('cuts', network.cut(line));
-    for (const { tab } of tabs) for (let times = dice.below(4); tab && times > 0; times--) options.act(tab);
-    // Not after the storm: nobody would wait for the tab to come back.
-    schedule.after(dice.between(0, 2_000), () => isOver || crashTab(dice.pick(tabs), 200));
-    schedule.after(dice.between(2_000, 4_000), () => network.refuse(line, false));
   }
 
   /** Nobody reaches the relay for so long that the room leaves its memory. */
@@ -120,7 +110,7 @@ export function createStorm(options: {
     count('refusals', lines.length);
     for (const line of lines) network.refuse(line, true);
     count('cuts', network.cut());
-    schedule.after(dice.between(20_000, 60_000), () => lines.forEach((line) => network.refuse(line, false)));
+    schedule.after(dice.between(20_000, 60_000), () => isOver || lines.forEach((line) => network.refuse(line, false)));
   }
 
   function setClock(): void {
@@ -130,27 +120,35 @@ export function createStorm(options: {
     for (const { party, device } of world.tabs) if (device.name === line) party.skew = skews.get(line) ?? 0;
   }
 
-  function freezeTab(): void {
-    const { tab } = dice.pick(places);
+  function freezeTab({ tab }: Place, longest: number): void {
     if (!tab) return;
     count('freezes');
-    freeze(schedule, tab.party, delay(60_000));
+    freeze(schedule, tab.party, delay(longest));
   }
 
   function failDisk(): void {
     relayDisk.fail(1 + dice.below(2));
   }
 
+  const crowd = createCrowd({
+    world,
+    dice,
+    places: places.filter(({ device }) => device.name === lines.at(-1)),
+    isOver: () => isOver,
+    act: options.act,
+    hits: [(place) => crashTab(place, 2_000), (place) => freezeTab(place, 20_000)],
+    count,
+  });
   const faults: readonly [weight: number, run: () => void][] = [
     [6, () => count('cuts', network.cut(dice.pick(lines)))],
     [1, () => count('cuts', network.cut())],
     [4, partition],
     [5, () => crashTab(dice.pick(places), 30_000)],
-    [8, crowd],
+    [4, crowd],
     [1, blackout],
     [1, closeTab],
     [3, crashRelay],
-    [3, freezeTab],
+    [3, () => freezeTab(dice.pick(places), 60_000)],
     [2, setClock],
     [1, failDisk],
   ];
@@ -188,6 +186,19 @@ export function createStorm(options: {
       for (const place of places) schedule.after(delay(5_000), () => fill(place));
       work();
       goOn();
+    },
+    hush() {
+      isOver = true;
+      for (const line of lines) {
+        network.refuse(line, true);
+        network.cut(line);
+      }
+      for (const place of places) {
+        fill(place);
+        for (let times = dice.below(4); times > 0; times--)
+          schedule.after(dice.between(0, 2_000), () => place.tab && options.act(place.tab));
+      }
+      schedule.after(dice.between(0, 1_000), () => crashTab(dice.pick(places), 2_000));
     },
     stop() {
       isOver = true;

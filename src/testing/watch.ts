@@ -13,10 +13,11 @@ export type Marks = (table: string, row: JsonObject) => readonly string[];
 export function watch(tab: Tab, tables: readonly string[], marks: Marks, ledger: Ledger, count: (kind: Kind) => void): Store<AnySchema> {
   const { store, userId, party } = tab;
   const rejected = new Set<string>();
+  const made = new Set<string>();
 
   for (const name of tables) {
     store.table(name).changes$.subscribe((changes) => {
-      for (const { after } of changes) if (after && party.isAlive) ledger.shows(userId, marks(name, after));
+      for (const { after } of changes) if (after && party.isAlive) ledger.shows({ userId, made }, marks(name, after));
     });
   }
   store.status$.subscribe(({ state, reason }) => {
@@ -31,6 +32,7 @@ export function watch(tab: Tab, tables: readonly string[], marks: Marks, ledger:
     count('mutations');
     const receipt = await store.mutate[name]?.(input as never);
     if (!receipt) throw new Error(`there is no mutator ${name}`);
+    made.add(receipt.id);
     ledger.made(receipt.id, userId);
     receipt.stored.then(
       () => ledger.stored(receipt.id),

@@ -1,13 +1,16 @@
 // What the simulator's own runs are made of. Every value written is the id of the mutation that wrote it, so that each
-// row tells whose effect it shows; and each mutation leaves a line.
+// row tells whose effect it shows; and each mutation leaves a line. An item's trail stands for all that it is built on:
+// who reads an item says in its line which trail it saw, and leaves another one.
 import { defineAccess, defineMutators, defineSchema, table } from 'cotable';
 import { z } from 'zod';
 
 export const schema = defineSchema({
   schemaVersion: 1,
   tables: {
-    items: { schema: table(z.object({ id: z.string(), a: z.string(), b: z.string().optional(), sum: z.number().optional() })) },
-    lines: { schema: table(z.object({ id: z.string(), by: z.string(), saw: z.string() })) },
+    items: {
+      schema: table(z.object({ id: z.string(), a: z.string(), b: z.string().optional(), sum: z.number().optional(), trail: z.string() })),
+    },
+    lines: { schema: table(z.object({ id: z.string(), by: z.string(), saw: z.string(), trail: z.string() })) },
   },
   mutators: {
     put: { input: z.object({ id: z.string() }) },
@@ -18,16 +21,24 @@ export const schema = defineSchema({
     count: { input: z.object({ id: z.string() }) },
     swap: { input: z.object({ id: z.string(), other: z.string() }) },
     slow: { input: z.object({ id: z.string() }) },
+    claim: { input: z.object({ id: z.string() }) },
+    tally: { input: z.object({}) },
   },
 });
 
+function trailOf(ctx, saw) {
+  let hash = 0;
+  for (const letter of saw?.trail ?? '') hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0;
+  return `${ctx.mutationId} ${hash.toString(36)}`;
+}
+
 function leaveLine(ctx, id, saw) {
-  ctx.table('lines').set(ctx.mutationId, { id, by: ctx.userId, saw: saw?.a ?? '' });
+  ctx.table('lines').set(ctx.mutationId, { id, by: ctx.userId, saw: saw?.trail ?? '', trail: trailOf(ctx, saw) });
 }
 
 export const mutators = defineMutators({
   put(ctx, { id }) {
-    ctx.table('items').set(id, { id, a: ctx.mutationId });
+    ctx.table('items').set(id, { id, a: ctx.mutationId, trail: trailOf(ctx) });
     leaveLine(ctx, id);
   },
   edit(ctx, { id, field }) {
@@ -44,37 +55,51 @@ export const mutators = defineMutators({
   },
   replace(ctx, { id }) {
     ctx.table('items').delete(id);
-    ctx.table('items').set(id, { id, a: ctx.mutationId, b: ctx.mutationId });
+    ctx.table('items').set(id, { id, a: ctx.mutationId, b: ctx.mutationId, trail: trailOf(ctx) });
     leaveLine(ctx, id);
   },
   count(ctx, { id }) {
     const item = ctx.table('items').get(id);
-    if (item) ctx.table('items').update(id, { sum: (item.sum ?? 0) + 1 });
+    if (item) ctx.table('items').update(id, { sum: (item.sum ?? 0) + 1, trail: trailOf(ctx, item) });
     leaveLine(ctx, id, item);
   },
   swap(ctx, { id, other }) {
     const item = ctx.table('items').get(id);
     ctx.table('items').delete(id);
-    if (item) ctx.table('items').set(other, { ...item, id: other, b: ctx.mutationId });
+    if (item) ctx.table('items').set(other, { ...item, id: other, b: ctx.mutationId, trail: trailOf(ctx, item) });
     leaveLine(ctx, id, item);
   },
   async slow(ctx, { id }) {
     const item = ctx.table('items').get(id);
     for (let turn = 0; turn < 3; turn++) await undefined;
-    if (item) ctx.table('items').update(id, { a: ctx.mutationId });
+    if (item) ctx.table('items').update(id, { a: ctx.mutationId, trail: trailOf(ctx, item) });
+    leaveLine(ctx, id, item);
+  },
+  /** Refused where there is nothing to claim, in a replay too. */
+  claim(ctx, { id }) {
+    const item = ctx.table('items').get(id);
+    if (!item) throw new Error('there is no such item');
+    ctx.table('items').update(id, { b: ctx.mutationId, trail: trailOf(ctx, item) });
+    leaveLine(ctx, id, item);
+  },
+  /** Counts itself among those made in the same tab: whoever sends it, it has seen those before it. */
+  tally(ctx) {
+    const id = `tally ${ctx.mutationId.split('-')[0]}`;
+    const item = ctx.table('items').get(id);
+    ctx.table('items').set(id, { id, a: ctx.mutationId, sum: (item?.sum ?? 0) + 1, trail: trailOf(ctx, item) });
     leaveLine(ctx, id, item);
   },
 });
 
 // Who has counted to three has locked the item. A device may not know that yet, so the relay refuses some that it took.
 export const access = defineAccess({
-  tables: { items: { update: (_, { before }) => (before.sum ?? 0) < 3 } },
+  tables: { items: { update: (_, { key, before }) => key.startsWith('tally') || (before.sum ?? 0) < 3 } },
 });
 
 export const backend = { schema, mutators, access };
 
 const KEYS = ['k', 'l', 'm', 'n', 'o', 'p'];
-const CALLS = ['put', 'put', 'edit', 'edit', 'edit', 'clear', 'remove', 'replace', 'count', 'swap', 'slow'];
+const CALLS = ['put', 'put', 'edit', 'edit', 'edit', 'clear', 'remove', 'replace', 'count', 'swap', 'slow', 'claim', 'tally', 'tally'];
 
 export function act(store, random) {
   const pick = (list) => list[Math.floor(random() * list.length)];
@@ -87,10 +112,22 @@ export function marks(table, row) {
 }
 
 export function invariant(store) {
-  const odd = store.rejections.find(({ error }) => error.code !== 'access.denied');
-  if (odd) throw new Error(`${odd.id} was rejected, though nothing refuses it: ${odd.error.code}`);
+  for (const { id, name, error } of store.rejections) {
+    if (name !== 'claim' && error.code !== 'access.denied') throw new Error(`${id} was rejected, though nothing refuses it: ${error.code}`);
+    if (store.table('lines').has(id)) throw new Error(`${id} was rejected, and is there`);
+  }
   const lines = store.table('lines');
+  const tallies = new Map();
   for (const item of store.table('items').list()) {
     for (const id of marks('items', item)) if (!lines.has(id)) throw new Error(`of the mutation ${id} only a part is there`);
+  }
+  for (const [id, { id: key, saw }] of lines.entries()) {
+    tallies.set(key, (tallies.get(key) ?? 0) + 1);
+    if (!saw) continue;
+    if (lines.get(saw.split(' ')[0])?.trail !== saw) throw new Error(`${id} was built on ${saw}, which never came to be`);
+    if (store.table('items').get(key)?.trail === saw) throw new Error(`${id} wrote over ${saw}, which stands`);
+  }
+  for (const { id, sum } of store.table('items').list()) {
+    if (id.startsWith('tally') && sum !== tallies.get(id)) throw new Error(`${id} is ${sum}, of ${tallies.get(id)} mutations`);
   }
 }

@@ -5,7 +5,7 @@ describe('the simulator finds a bug when', () => {
   it.each(plantedBugs)(
     '[SM4] $name',
     async (bug) => {
-      const { code, output } = await simulateWith(bug, ['--seed', '1', '--steps', '100000']);
+      const { code, output } = await simulateWith(bug, [...(bug.args ?? ['--seed', '1']), '--steps', '100000']);
       expect(output).toMatch(bug.found);
       expect(code).toBe(1);
     },

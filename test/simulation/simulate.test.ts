@@ -20,8 +20,8 @@ describe('a simulation', () => {
   it("[SM6] asks the app's own invariant of every store, and tells what it threw", async () => {
     let asked = 0;
     await simulate({ ...options, steps: 1, invariant: () => void (asked += 1) });
-    // Three tabs of two devices, and once more with a newcomer.
-    expect(asked).toBe(3 + 4);
+    // Three or four tabs of two devices, and once more with a newcomer.
+    expect([3 + 4, 4 + 5]).toContain(asked);
     const failing = simulate({ ...options, invariant: (store) => expect(store.table('notes').count()).toBe(0) });
     await expect(failing).rejects.toThrow(/seed=1 round=0 step=\d+/);
   }, 60_000);
