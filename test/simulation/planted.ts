@@ -144,7 +144,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what was built on a mutation that ran again elsewhere stays as it is',
     patches: [{ file: 'src/store/foreign.js', from: 'before && !writesTheSame(before, mutation) &&', to: 'false &&' }],
     found: /which never came to be/,
-    args: ['--seed', '2'],
+    args: ['--seed', '1', '--clients', '2'],
   },
   {
     name: 'what was built on a mutation that was accepted otherwise than it was shown stays as it is',
