@@ -66,19 +66,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: /lost=/,
   },
   {
-    name: 'the relay looks at no marks',
-    patches: [{ file: 'src/relay/room.js', from: '!marks.isFree(frame.key)', to: 'false' }],
-    found: /room thrown out of memory/,
-  },
-  {
-    name: 'nobody looks at marks',
-    patches: [
-      { file: 'src/relay/room.js', from: '!marks.isFree(frame.key)', to: 'false' },
-      { file: 'adapters/memory/relay-storage.js', from: ' || room.marks.has(name)', to: '' },
-    ],
-    found: /is in the log twice/,
-  },
-  {
     name: 'the relay fences nobody',
     patches: [
       { file: 'src/relay/hall.js', from: 'await room.writers.fence(', to: 'void (' },
@@ -124,11 +111,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     ],
     found: /protocol.badFrame/,
   },
-  {
-    name: 'a gap in the numbers of a writer is let pass',
-    patches: [{ file: 'src/relay/writers.js', from: 'number !== state.last + 1', to: 'false' }],
-    found: /protocol.gateRefused/,
-  },
   // Of tabs that share a device.
   {
     name: 'what is built on what another tab has pending does not wait for that',
@@ -162,7 +144,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what was built on a mutation that ran again elsewhere stays as it is',
     patches: [{ file: 'src/store/foreign.js', from: 'before && !writesTheSame(before, mutation) &&', to: 'false &&' }],
     found: /which never came to be/,
-    args: ['--seed', '2'],
+    args: ['--seed', '1', '--clients', '2'],
   },
   {
     name: 'what was built on a mutation that was accepted otherwise than it was shown stays as it is',
@@ -187,6 +169,17 @@ export const plantedBugs: readonly PlantedBug[] = [
       { file: 'src/store/tabs.js', from: 'if (core.replica.pending.has(verdict.id)) {', to: 'if (false) {' },
     ],
     found: /is in the log, and was rejected|was rejected, and is in the log/,
+    args: ['--seed', '1', '--clients', '2'],
+  },
+  {
+    name: 'a tab sends what others have pending',
+    patches: [{ file: 'src/store/core.js', from: 'owner === replicaName || adopted.has(id)', to: 'true' }],
+    found: /sends .* and nobody has fenced writer/,
+  },
+  {
+    name: 'what runs again does not see what other tabs have pending before it',
+    patches: [{ file: 'src/store/rebuild.js', from: 'showUntil(mutation);', to: '' }],
+    found: /tally .* is \d+, of \d+ mutations/,
     args: ['--seed', '1', '--clients', '2'],
   },
 ];
