@@ -1,4 +1,4 @@
-import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
+import type { AnyAccess } from '../access/access.ts';
 import { CotableError, errorFromBody } from '../errors.ts';
 import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
@@ -9,6 +9,7 @@ import type { AnySchema } from '../schema/schema.ts';
 import { createHybridClock, type HybridClock } from '../util/hlc.ts';
 import { createDisk, type Disk } from './disk.ts';
 import { createForeign, type Foreign } from './foreign.ts';
+import { createHost } from './host.ts';
 import type { Journal } from './journal.ts';
 import { rebuild } from './rebuild.ts';
 import {
@@ -112,6 +113,8 @@ interface Build {
 export function createCore(options: CoreOptions, events: CoreEvents): Core {
   const { schema, clock, random } = options;
   let mustRebuild = false;
+  /** How often something has turned out to be stale. */
+  let stales = 0;
   let replica = createReplica(schema, randomName(random), NOTHING_CONFIRMED);
   const replicaName = randomName(random);
   let device: StoredDevice = {
@@ -132,23 +135,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     events,
     () => void (mustRebuild = true),
   );
-  const staticHost = { schema, mutators: options.mutators, room: options.room };
-  /** A host on these tables. */
-  function hostOf(tables: () => ReadonlyMap<string, TableState>): MutatorHost {
-    const source = (table: string): TableState => {
-      const state = tables().get(table);
-      if (!state) throw new Error(`there is no table ${table}`);
-      return state;
-    };
-    return {
-      ...staticHost,
-      source,
-      check({ userId }, table, changes) {
-        const { access, room } = options;
-        if (access) checkAccess(access, createAccessContext({ userId, room }, source), table, changes);
-      },
-    };
-  }
+  const hostOf = (tables: () => ReadonlyMap<string, TableState>): MutatorHost => createHost(options, tables);
 
   function publish(): void {
     const changed = new Map<string, TableChanges>();
@@ -182,6 +169,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     const othersNow = (): ForeignMutation[] =>
       [...replica.foreign.values()].filter(({ id }) => !read.has(id) && !confirmedIds.has(id) && !foreign.isIn(confirmed, id));
     let kept: Promise<void> | undefined;
+    const known = stales;
     await rebuild({
       schema,
       host: (fresh) => hostOf(() => fresh.tables),
@@ -197,7 +185,9 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       },
       finish({ replica: fresh, failed }) {
         const changed = new Map<string, TableChanges>();
-        followForeign(fresh, othersNow());
+        const isMisled = followForeign(fresh, othersNow());
+        // What is made next stands on these too.
+        for (const mutation of fresh.foreign.values()) hybrid.see(mutation.clock);
         streams.closeUpTo(fresh.seq);
         streams.showIn(fresh.tables);
         for (const [name, table] of fresh.tables) {
@@ -210,7 +200,9 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         verdicts.settle(accepted);
         kept = keepAll([...fresh.pending.values()], read, isFinal ? failed : NOTHING_FAILED);
         events.changed(changed);
-        mustRebuild = false;
+        // What has turned out while mutators were awaited has not been heeded yet.
+        mustRebuild = stales !== known;
+        if (isMisled) stale();
         verdicts.tell();
         publish();
       },
@@ -219,11 +211,15 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     if (isFinal) await kept;
   }
 
-  /** Other tabs may have said something while mutators were awaited. */
-  function followForeign(fresh: Replica, others: readonly ForeignMutation[]): void {
-    const ids = new Set(others.map(({ id }) => id));
-    for (const id of fresh.foreign.keys()) if (!ids.has(id)) fresh.hide(id);
-    for (const mutation of others) if (fresh.foreign.get(mutation.id) !== mutation) fresh.show(mutation);
+  /** Other tabs may have said something while mutators were awaited. Returns whether something that ran was built on what has changed. */
+  function followForeign(fresh: Replica, others: readonly ForeignMutation[]): boolean {
+    const now = new Map(others.map((mutation) => [mutation.id, mutation]));
+    const gone = [...fresh.foreign.keys()].filter((id) => !now.has(id));
+    const changed = others.filter((mutation) => fresh.foreign.get(mutation.id) !== mutation);
+    const isMisled = [...gone, ...idsOf(changed)].some(fresh.isBasis);
+    for (const id of gone) fresh.hide(id);
+    for (const mutation of changed) fresh.show(mutation);
+    return isMisled;
   }
 
   /**
@@ -245,6 +241,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   }
 
   function stale(): void {
+    stales += 1;
     mustRebuild = true;
     events.stale();
   }

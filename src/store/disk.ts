@@ -106,7 +106,7 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
               const error = rejected.get(mutation.id);
               if (standing && !isMine(mutation, standing, read.get(mutation.id))) lost.push(mutation.id);
               // Another tab knows what became of it, and this one is about to hear of it; unless all is gone from here.
-              else if (!standing && device) lost.push(...(error ? [mutation.id] : []));
+              else if (!standing && device && isKept) lost.push(...(error ? [mutation.id] : []));
               else if (error) {
                 put.push(rejectedPut(mutation, error));
                 gone.push(keys.outbox(mutation.key));

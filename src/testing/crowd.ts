@@ -1,6 +1,6 @@
 import type { Dice } from './dice.ts';
 import type { Kind } from './report.ts';
-import type { Place } from './storm.ts';
+import type { Place } from './place.ts';
 import type { Tab, World } from './world.ts';
 
 /**

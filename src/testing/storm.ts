@@ -1,20 +1,9 @@
 import { createCrowd } from './crowd.ts';
-import type { Device } from './device.ts';
 import type { Dice } from './dice.ts';
 import type { Kind } from './report.ts';
+import type { Place, Seat } from './place.ts';
 import { freeze } from './schedule.ts';
 import type { Tab, World } from './world.ts';
-
-/** Where a tab is at home. */
-export interface Seat {
-  readonly device: Device;
-  readonly userId: string;
-}
-
-/** Empty from a crash until the tab is opened again. */
-export interface Place extends Seat {
-  tab: Tab | undefined;
-}
 
 /** Tabs at work, and everything that may go wrong going wrong, at random. */
 export interface Storm {
