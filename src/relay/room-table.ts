@@ -1,6 +1,6 @@
 import { cellsToRow, changesToEffect, clockOfRow, type CellChanges, type Effect, type RowCells } from '../doc/cells.ts';
 import { foldRow } from '../doc/fold.ts';
-import { createTableDoc, repairsFor, type TableDoc } from '../doc/table-doc.ts';
+import { createTableDoc, repairsFor, type TableDoc, type Weight } from '../doc/table-doc.ts';
 import type { UpdateEffect } from '../doc/update.ts';
 import type { RowSource } from '../mutation/overlay.ts';
 import type { JsonObject } from '../util/json.ts';
@@ -15,6 +15,9 @@ export interface RoomTable {
   /** Writes as the relay itself. */
   write(changes: CellChanges): Uint8Array | undefined;
   encode(): Uint8Array;
+  weight(): Weight;
+  /** The fold of all rows that were ever there. */
+  readonly cells: ReadonlyMap<string, RowCells>;
   /** The highest clock of any cell. */
   highestClock(): number;
 }
@@ -68,6 +71,8 @@ export function createRoomTable(name: string, writer: number, updates: readonly 
       return update;
     },
     encode: doc.encode,
+    weight: doc.weight,
+    cells,
     highestClock() {
       let highest = 0;
       for (const row of cells.values()) highest = Math.max(highest, clockOfRow(row));

@@ -55,6 +55,7 @@ export function createRelayDisk(options: {
       writers: call(durable.writers),
       fence: call(durable.fence),
       saveSnapshot: call(durable.saveSnapshot),
+      rebirth: call(durable.rebirth),
       queueRun: call(durable.queueRun),
       beginAttempt: call(durable.beginAttempt),
       run: call(durable.run),
