@@ -2,6 +2,7 @@ import { isCotableError } from '../errors.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Random } from '../ports/clock.ts';
 import type { BackendConfig } from '../relay/backend.ts';
+import { DEFAULT_LIMITS, type Compaction } from '../relay/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
 import { jsonEquals, type JsonObject, type JsonValue } from '../util/json.ts';
@@ -41,6 +42,9 @@ const LONG_ROUND = 4_000;
 const ENOUGH_STEPS = 100_000;
 const ROOM = 'room';
 
+/** Documents are made afresh all the time. */
+const EAGER: Compaction = { ...DEFAULT_LIMITS.compaction, ratio: 1, minItems: 20, writers: 20, restMs: 5_000 };
+
 type Totals = Record<Kind, number>;
 
 /**
@@ -78,7 +82,7 @@ function stepsOf(totals: Totals): number {
 async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round: number, totals: Totals, digest: Digest): Promise<void> {
   const { seed, backend, act, marks = () => [], clients = 3 } = options;
   const dice = createDice(seed, round);
-  const ledger = createLedger();
+  const ledger = createLedger(() => count('epochs'));
   const greetings = createGreetings(ledger);
   const tables = Object.keys(backend.schema.tables);
   const before = stepsOf(totals);
@@ -95,6 +99,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     platform: {},
     dice: dice.fork(),
     weather: roughWeather(dice.fork()),
+    limits: { ...DEFAULT_LIMITS, compaction: dice.chance(0.5) ? EAGER : DEFAULT_LIMITS.compaction },
     hasTabBus: dice.chance(0.8),
     events: {
       arrived(message, isLate) {
@@ -112,7 +117,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
       sent: greetings.sent,
       loaded: greetings.loaded,
       kept: ledger.kept,
-      synced: () => ledger.read(world.relayDisk.log(ROOM)),
+      synced: () => ledger.read(world.relayDisk.log(ROOM), world.relayDisk.documents(ROOM)),
       failed: () => count('diskFailures'),
       trouble(message, { error }) {
         if (!isCotableError(error, 'storage.unavailable')) ledger.violated(`the relay: ${message}: ${String(error)}`);
