@@ -87,9 +87,14 @@ describe.each(KINDS)('compaction (%s)', (kind) => {
       all.hub.setAvailable(name, false);
       all.hub.cut(name);
     }
-    for (const [id, store] of [['of ann', ann], ['of ben', ben]] as const) {
+    for (const [id, store] of [
+      ['of ann', ann],
+      ['of ben', ben],
+    ] as const) {
       for (let n = 0; n < 5; n++) await (await store.mutate.count({ id })).stored;
-      await (await store.mutate.edit({ id: 'a', text: 'edited' })).stored;
+      await (
+        await store.mutate.edit({ id: 'a', text: 'edited' })
+      ).stored;
     }
     await ann.close();
     await overwrite(all, 60);
@@ -142,9 +147,7 @@ describe.each(KINDS)('compaction (%s)', (kind) => {
     // One disk is enough to see it at length.
     const count = kind === 'memory' ? 100_000 : 20_000;
     for (let from = 0; from < count; from += 1000) {
-      await Promise.all(
-        Array.from({ length: 1000 }, (_, n) => all.relay.mutate('room', 'put', { id: `c${(from + n) % 2}`, n: from + n })),
-      );
+      await Promise.all(Array.from({ length: 1000 }, (_, n) => all.relay.mutate('room', 'put', { id: `c${(from + n) % 2}`, n: from + n })));
     }
     await level(all, ann);
     const { epoch, head, table } = await all.stored();

@@ -70,7 +70,9 @@ describe.each(KINDS)('a schema with a higher version (%s)', (kind) => {
     await expect.poll(() => ann.status, POLL).toMatchObject({ state: 'error', pending: 1, reason: { code: 'schema.tooOld' } });
     expect(ann.status.reason?.params).toEqual({ mine: 1, theirs: 3 });
     const doomed = await ann.mutate.write({ id: 'c', text: 'not any more' });
-    await (await ann.mutate.star({ id: 'a', stars: 3 })).stored;
+    await (
+      await ann.mutate.star({ id: 'a', stars: 3 })
+    ).stored;
     const unknown = await ann.mutate.plain({ id: 'p' });
     await unknown.stored;
     expect(ann.table('notes').list()).toMatchObject([{ id: 'a', stars: 3 }, { id: 'b' }, { id: 'c' }]);
@@ -104,7 +106,12 @@ describe.each(KINDS)('a schema with a higher version (%s)', (kind) => {
     all.hub.setAvailable('ann', false);
     all.hub.setAvailable('ann', true);
     await expect.poll(() => ann.status, POLL).toMatchObject({ state: 'online', pending: 0 });
-    expect(ann.table('notes').list().map(({ title, tags }) => [title, ...tags])).toEqual([['a'], ['b', 'new']]);
+    expect(
+      ann
+        .table('notes')
+        .list()
+        .map(({ title, tags }) => [title, ...tags]),
+    ).toEqual([['a'], ['b', 'new']]);
   });
 
   it.each([
@@ -161,6 +168,11 @@ describe('the migrations of a table', () => {
   it.each([[0], [1], [1.5], [4], ['x']])('[EP19] that lead to version %s of 3 are schema.invalid', (version) => {
     const notes = { schema: table(z.object({ id: z.string() }), { migrations: { [version]: (row: JsonObject) => row } }) };
     const define = (): unknown => defineSchema({ schemaVersion: 3, tables: { notes }, mutators: {} });
-    expect(define).toThrow(expect.objectContaining({ code: 'schema.invalid', params: { path: `tables.notes.schema.migrations.${version}`, problem: expect.any(String) } }));
+    expect(define).toThrow(
+      expect.objectContaining({
+        code: 'schema.invalid',
+        params: { path: `tables.notes.schema.migrations.${version}`, problem: expect.any(String) },
+      }),
+    );
   });
 });

@@ -128,8 +128,12 @@ describe('a relay that was made again', () => {
     await level(all, ann);
     all.hub.setAvailable('ann', false);
     all.hub.cut('ann');
-    await (await ann.mutate.write({ id: 'pending', text: 'p' })).stored;
-    await (await ann.mutate.edit({ id: 'pending', stars: 1 })).stored;
+    await (
+      await ann.mutate.write({ id: 'pending', text: 'p' })
+    ).stored;
+    await (
+      await ann.mutate.edit({ id: 'pending', stars: 1 })
+    ).stored;
     const receipt = await ann.mutate.edit({ id: 'a', stars: 5 });
 
     // The same hub: the last acceptor that was started takes the links.

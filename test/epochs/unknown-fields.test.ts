@@ -40,13 +40,23 @@ function app(row: typeof fields) {
 
 const WHOLE = { id: 'a', text: 'a', box: { w: 1, color: 'red' }, due: 'today', labels: ['x'] };
 
-async function scene(): Promise<{ readonly ann: Store<ReturnType<typeof app>['schema']>; rows(kind: 'strip' | 'loose' | 'strict'): unknown }> {
+async function scene(): Promise<{
+  readonly ann: Store<ReturnType<typeof app>['schema']>;
+  rows(kind: 'strip' | 'loose' | 'strict'): unknown;
+}> {
   const hub = memoryHub();
   const [before, after] = [app(fields), app(newer as never)];
   const relay = createRelay({ backend: after, storage: memoryRelayStorage(), acceptors: [hub.acceptor()] });
   onTestFinished(() => relay.close());
   const open = (userId: string, { schema, mutators }: typeof before): Store<typeof before.schema> => {
-    const store = createStore({ schema, mutators, room: 'room', storage: memoryClientStorage(), transports: [hub.transport(userId)], userId });
+    const store = createStore({
+      schema,
+      mutators,
+      room: 'room',
+      storage: memoryClientStorage(),
+      transports: [hub.transport(userId)],
+      userId,
+    });
     onTestFinished(() => store.close());
     return store;
   };
