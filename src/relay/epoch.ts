@@ -17,11 +17,12 @@ type Tables = ReadonlyMap<string, RoomTable>;
 export function isOutgrown(tables: Tables, { ratio, minItems, writers, keepDeletesMs }: Compaction): boolean {
   const weights = [...tables.values()].map((table) => ({ table, ...table.weight() }));
   if (weights.some((weight) => weight.writers > Math.max(2, writers))) return true;
-  const heavy = weights.filter(({ items }) => items > minItems);
-  // Counting cells goes through all rows, so it is left for when it matters.
+  const isMore = (items: number, cells: number): boolean => items > minItems + Math.max(1, ratio) * cells;
+  // Counting cells goes through all rows, so it is left for when it matters: each row that lives is one at least.
+  const heavy = weights.filter(({ table, items }) => isMore(items, table.count));
   if (heavy.length === 0) return false;
   const since = deletesSince(tables, keepDeletesMs);
-  return heavy.some(({ table, items }) => items > minItems + Math.max(1, ratio) * countCells(rowsToKeep(table.cells, since)));
+  return heavy.some(({ table, items }) => isMore(items, countCells(rowsToKeep(table.cells, since))));
 }
 
 /** Fresh documents of the rows as they stand, migrated where the schema's version has risen: the snapshot of a new epoch. */

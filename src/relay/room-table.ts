@@ -16,7 +16,9 @@ export interface RoomTable {
   write(changes: CellChanges): Uint8Array | undefined;
   encode(): Uint8Array;
   weight(): Weight;
-  /** The fold of all rows that were ever there. */
+  /** How many rows there are. */
+  readonly count: number;
+  /** The fold of all rows, deleted ones too as far as they are remembered. */
   readonly cells: ReadonlyMap<string, RowCells>;
   /** The highest clock of any cell. */
   highestClock(): number;
@@ -72,6 +74,9 @@ export function createRoomTable(name: string, writer: number, updates: readonly 
     },
     encode: doc.encode,
     weight: doc.weight,
+    get count() {
+      return rows.size;
+    },
     cells,
     highestClock() {
       let highest = 0;
