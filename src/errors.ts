@@ -33,6 +33,11 @@ export const catalogue = {
     message: 'This app speaks schema {mine}, the relay only {theirs}',
     hint: 'Deploy the relay; the store tries again by itself.',
   },
+  'schema.migrationFailed': {
+    httpStatus: 500,
+    message: 'The rows of this room could not be migrated to schema {version}',
+    hint: 'Mend the migration and start the relay again; the log of the relay names the row. Nothing was changed.',
+  },
   'value.notJson': {
     httpStatus: 400,
     message: '{path} is {found}, which is not plain JSON',
@@ -90,6 +95,11 @@ export const catalogue = {
     httpStatus: 409,
     message: 'The room was made anew on the relay',
     hint: 'The store takes the new room and replays what is pending.',
+  },
+  'room.newerSchema': {
+    httpStatus: 409,
+    message: 'The rows of this room are of schema {theirs}, the relay speaks {mine}',
+    hint: 'Start the relay with the newer schema again: rows never go back to an older one.',
   },
   'protocol.badFrame': {
     httpStatus: 400,
@@ -186,6 +196,8 @@ interface TypedParams {
   'schema.asyncValidator': { path: string };
   'schema.tooOld': { mine: number; theirs: number };
   'schema.tooNew': { mine: number; theirs: number };
+  /** A store is told the version alone. */
+  'schema.migrationFailed': { version: number; table: string; key: string; issues: readonly Issue[] };
   'value.notJson': { path: string; found: string };
   'row.invalid': { table: string; key: string; issues: readonly Issue[] };
   'row.invalidKey': { table: string; problem: string };
@@ -199,6 +211,7 @@ interface TypedParams {
   'clock.outOfBounds': { aheadMs: number };
   'writer.gap': { expected: number; found: number };
   'room.invalidName': { problem: string };
+  'room.newerSchema': { mine: number; theirs: number };
   'protocol.badFrame': { problem: string };
   'protocol.frameTooLarge': { bytes: number; limit: number };
   'protocol.unsupportedVersion': { mine: number; theirs: number };

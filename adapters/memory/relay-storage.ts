@@ -2,11 +2,11 @@ import { CotableError } from '../../src/errors.ts';
 import type {
   Acceptance,
   MutationKey,
+  NewRoom,
   Outcome,
   QueuedRun,
   Refusal,
   RelayStorage,
-  RoomBirth,
   RunEnding,
   Snapshot,
   StoredRoom,
@@ -20,7 +20,7 @@ export interface MemoryRelayDisk {
 }
 
 interface MemoryRoom {
-  readonly birth: RoomBirth;
+  birth: NewRoom;
   /** The entry of `seq` is at `seq - 1`. */
   readonly log: Uint8Array[];
   /** Refusals as JSON text, so that nobody holds what is kept. */
@@ -64,9 +64,9 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
 
   return {
     description: 'memory',
-    openRoom: (room, { lineage, epoch }) =>
+    openRoom: (room, { lineage, epoch, schemaVersion }) =>
       later(() => {
-        const found = disk.rooms.get(room) ?? emptyRoom({ lineage, epoch });
+        const found = disk.rooms.get(room) ?? emptyRoom({ lineage, epoch, schemaVersion });
         disk.rooms.set(room, found);
         return storedRoom(found);
       }),
@@ -119,6 +119,15 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
       return later(() => {
         const found = roomOf(room);
         if (found.snapshot === undefined || found.snapshot.seq < seq) found.snapshot = copy;
+      });
+    },
+    rebirth: (room, { epoch, after }, { schemaVersion, bytes }) => {
+      const copy = new Uint8Array(bytes);
+      return later(() => {
+        const found = roomOf(room);
+        if (found.birth.epoch !== epoch || found.log.length !== after) throw conflict();
+        found.birth = { ...found.birth, epoch: epoch + 1, schemaVersion };
+        found.snapshot = { seq: after, bytes: copy };
       });
     },
     queueRun: (room, run) => {
@@ -195,7 +204,7 @@ function keep(room: MemoryRoom, group: readonly Acceptance[], writers: ReadonlyM
   for (const [writer, state] of writers) room.writers.set(writer, state);
 }
 
-function emptyRoom(birth: RoomBirth): MemoryRoom {
+function emptyRoom(birth: NewRoom): MemoryRoom {
   return { birth, log: [], marks: new Map(), writers: new Map(), runs: new Map(), snapshot: undefined };
 }
 

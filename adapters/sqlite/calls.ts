@@ -11,6 +11,7 @@ interface RoomRow {
   readonly id: number;
   readonly lineage: number;
   readonly epoch: number;
+  readonly schemaVersion: number;
   readonly head: number;
 }
 interface WriterRow {
@@ -50,9 +51,9 @@ export function createCalls(connection: Connection): Calls {
 
   return {
     openRoom(room, birth) {
-      sql.addRoom.run(toText(room), birth.lineage, birth.epoch);
-      const { id, lineage, epoch, head } = roomOf(room);
-      return { lineage, epoch, head, snapshot: sql.findSnapshot.all(id)[0] };
+      sql.addRoom.run(toText(room), birth.lineage, birth.epoch, birth.schemaVersion);
+      const { id, lineage, epoch, schemaVersion, head } = roomOf(room);
+      return { lineage, epoch, schemaVersion, head, snapshot: sql.findSnapshot.all(id)[0] };
     },
 
     accept(room, position, group) {
@@ -125,6 +126,14 @@ export function createCalls(connection: Connection): Calls {
       sql.putSnapshot.run(roomOf(room).id, snapshot.seq, snapshot.bytes);
     },
 
+    rebirth(room, position, { schemaVersion, bytes }) {
+      const { id, epoch, head } = roomOf(room);
+      if (epoch !== position.epoch || head !== position.after) throw conflict();
+      sql.raiseEpoch.run(schemaVersion, id);
+      sql.dropSnapshot.run(id);
+      sql.putSnapshot.run(id, head, bytes);
+    },
+
     queueRun(room, run) {
       addRun(roomOf(room).id, run);
     },
@@ -169,8 +178,11 @@ function toRun({ room, id, name, input, userId, queuedAt, attempt, ending: text 
 /** Prepared once for the life of the connection. */
 function prepareAll(connection: Connection) {
   return {
-    addRoom: connection.prepare('INSERT INTO rooms (name, lineage, epoch, head) VALUES (?, ?, ?, 0) ON CONFLICT (name) DO NOTHING'),
-    findRoom: connection.prepare<RoomRow>('SELECT id, lineage, epoch, head FROM rooms WHERE name = ?'),
+    addRoom: connection.prepare(
+      'INSERT INTO rooms (name, lineage, epoch, schemaVersion, head) VALUES (?, ?, ?, ?, 0) ON CONFLICT (name) DO NOTHING',
+    ),
+    findRoom: connection.prepare<RoomRow>('SELECT id, lineage, epoch, schemaVersion, head FROM rooms WHERE name = ?'),
+    raiseEpoch: connection.prepare('UPDATE rooms SET epoch = epoch + 1, schemaVersion = ? WHERE id = ?'),
     setHead: connection.prepare('UPDATE rooms SET head = ? WHERE id = ?'),
     addEntry: connection.prepare('INSERT INTO log (room, seq, bytes) VALUES (?, ?, ?)'),
     entries: connection.prepare<LogEntry>('SELECT seq, bytes FROM log WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?'),
@@ -199,6 +211,7 @@ function prepareAll(connection: Connection) {
     // Fences: only the present attempt of a run that has not ended may write.
     attemptWrites: connection.prepare('UPDATE runs SET ending = ? WHERE room = ? AND id = ? AND attempt = ? AND ending IS NULL'),
     findSnapshot: connection.prepare<LogEntry>('SELECT seq, bytes FROM snapshots WHERE room = ?'),
+    dropSnapshot: connection.prepare('DELETE FROM snapshots WHERE room = ?'),
     putSnapshot: connection.prepare(
       `INSERT INTO snapshots (room, seq, bytes) VALUES (?, ?, ?)
        ON CONFLICT (room) DO UPDATE SET seq = excluded.seq, bytes = excluded.bytes WHERE excluded.seq > seq`,

@@ -4,7 +4,7 @@ import { CotableError } from '../../src/errors.ts';
 import { type Connection, type DriverName, openConnection } from './driver.ts';
 
 /** The layout below, kept in the file's `user_version`. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
  * The log is a plain table under an index, not one WITHOUT ROWID: entries of all rooms then append to one page, and
@@ -13,7 +13,7 @@ const FORMAT = 1;
 const TABLES = `
   CREATE TABLE rooms (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
-    lineage INTEGER NOT NULL, epoch INTEGER NOT NULL, head INTEGER NOT NULL
+    lineage INTEGER NOT NULL, epoch INTEGER NOT NULL, schemaVersion INTEGER NOT NULL, head INTEGER NOT NULL
   );
   CREATE TABLE log (
     room INTEGER NOT NULL, seq INTEGER NOT NULL, bytes BLOB NOT NULL,
@@ -76,6 +76,7 @@ function makeTables(connection: Connection, file: string): void {
     if (format > FORMAT) {
       throw refusal(`${file} was written by a newer version of Cotable (format ${format}, this version knows ${FORMAT})`);
     }
+    if (format !== 0 && format < FORMAT) throw refusal(`${file} was written before the first release of Cotable (format ${format})`);
     if (format === 0) {
       const [first] = connection.prepare<{ readonly name: string }>('SELECT name FROM sqlite_master LIMIT 1').all();
       if (first !== undefined) throw refusal(`${file} is a database of something else: it has a table '${first.name}'`);

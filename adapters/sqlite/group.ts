@@ -14,6 +14,7 @@ const WRITES: Readonly<Record<Method, boolean>> = {
   writers: false,
   fence: true,
   saveSnapshot: true,
+  rebirth: true,
   queueRun: true,
   beginAttempt: true,
   run: false,

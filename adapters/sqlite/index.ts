@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CotableError, errorFromBody } from '../../src/errors.ts';
-import type { LogEntry, RelayStorage } from '../../src/ports/relay-storage.ts';
+import type { RelayStorage } from '../../src/ports/relay-storage.ts';
 import { chooseDriver } from './driver.ts';
 import type { Answer, Arguments, Message, Method, Result, WorkerSetup } from './messages.ts';
 import { storageError } from './storage-error.ts';
@@ -79,6 +79,7 @@ export function sqlite(file: string, options: SqliteOptions = {}): RelayStorage 
     writers: (room, writers) => call('writers', [room, writers]),
     fence: (room, owner, writers) => call('fence', [room, owner, writers]),
     saveSnapshot: (room, snapshot) => call('saveSnapshot', [room, compact(snapshot)]),
+    rebirth: (room, position, reborn) => call('rebirth', [room, position, compact(reborn)]),
     queueRun: (room, run) => call('queueRun', [room, run]),
     beginAttempt: (room, run) => call('beginAttempt', [room, run]),
     run: (room, run) => call('run', [room, run]),
@@ -95,7 +96,8 @@ export function sqlite(file: string, options: SqliteOptions = {}): RelayStorage 
 }
 
 /** Posting copies, but of a view the whole buffer it looks into, and of a shared buffer nothing. */
-function compact({ seq, bytes }: LogEntry): LogEntry {
+function compact<T extends { readonly bytes: Uint8Array }>(record: T): T {
+  const { bytes } = record;
   const isWhole = bytes.buffer instanceof ArrayBuffer && bytes.buffer.byteLength === bytes.byteLength;
-  return { seq, bytes: isWhole ? bytes : new Uint8Array(bytes) };
+  return isWhole ? record : { ...record, bytes: new Uint8Array(bytes) };
 }

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../util/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../util/json.ts';
 import { isWellFormed } from '../util/text.ts';
 
 /**
@@ -79,7 +79,7 @@ export function clockOfRow(cells: RowCells | undefined): number {
 /** The row that cells show: frozen, or `undefined` while there is none. The row cell's own object when no field was edited. */
 export function cellsToRow(cells: RowCells | undefined): JsonObject | undefined {
   const created = cells && cells.row.length === 2 ? cells.row[1] : undefined;
-  if (!cells || !isObject(created)) return undefined;
+  if (!cells || !isJsonObject(created)) return undefined;
   if (cells.fields.size === 0) return created;
   const row: Record<string, JsonValue | undefined> = { ...created };
   for (const [field, cell] of cells.fields) {
@@ -87,8 +87,4 @@ export function cellsToRow(cells: RowCells | undefined): JsonObject | undefined 
     else delete row[field];
   }
   return Object.freeze(row);
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

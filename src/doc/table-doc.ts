@@ -27,6 +27,8 @@ export interface TableDoc {
   rows(): Map<string, RowCells>;
   /** One row. The first call reads the whole document. */
   row(key: string): RowCells | undefined;
+  /** What the document costs, whatever it is worth. */
+  weight(): Weight;
   /** The whole document as one update. */
   encode(): Uint8Array;
   /** The question to other replicas for what this one lacks. */
@@ -35,6 +37,14 @@ export interface TableDoc {
   hear(message: Uint8Array): Heard;
   /** What is to be written again once these updates, which nobody had heard together, were applied. See `mendDoc`. */
   mend(updates: readonly Uint8Array[]): Pick<Heard, 'repairs' | 'clock'>;
+}
+
+/** Grows with all that was ever written. */
+export interface Weight {
+  /** Structs: about the number of cells ever written, those without value included. */
+  readonly items: number;
+  /** Writers ever seen. */
+  readonly writers: number;
 }
 
 /** An empty document that writes as `writer`. The id must never be in use by two documents that are alive. */
@@ -114,6 +124,12 @@ export function createTableDoc(table: string, writer: number): TableDoc {
       }
       const writes = builder.get(key);
       return writes && foldRow(undefined, writes);
+    },
+
+    weight() {
+      let items = 0;
+      for (const structs of doc.store.clients.values()) items += structs.length;
+      return { items, writers: doc.store.clients.size };
     },
 
     ask: () => askForMissing(doc),

@@ -3,7 +3,7 @@ import { cellKey, clockOfRow, rowKeyProblem, type Cell, type CellChanges, type R
 import type { TableReader, TableWriter } from '../schema/mutators.ts';
 import type { TableSchema } from '../schema/table.ts';
 import { validate } from '../schema/validator.ts';
-import { jsonEquals, ownField, toFrozenJson, type JsonObject, type JsonPath } from '../util/json.ts';
+import { isJsonObject, jsonEquals, ownField, toFrozenJson, type JsonObject, type JsonPath, type JsonValue } from '../util/json.ts';
 
 /** The rows that a mutator finds: a table of a store's view, or of a relay's room. */
 export interface RowSource {
@@ -64,7 +64,8 @@ export function createTableOverlay(
     return read.get(key);
   }
 
-  function write(key: string, row: JsonObject): void {
+  /** `untouched`: fields of the present row that are to be left alone. */
+  function write(key: string, row: JsonObject, untouched?: JsonObject): void {
     const problem = (path: JsonPath): string => [table, key, ...path].join('.');
     const refuse = (issues: CotableError<'row.invalid'>['params']['issues']): never => {
       throw new CotableError('row.invalid', { table, key, issues });
@@ -72,9 +73,9 @@ export function createTableOverlay(
     const frozen = toFrozenJson(validate(schema.row, row, `tables.${table}.schema`, refuse), ({ path, found }) => {
       throw new CotableError('value.notJson', { path: problem(path), found });
     });
-    if (typeof frozen !== 'object' || frozen === null || isList(frozen)) return refuse([{ message: 'a row is an object', path: [] }]);
+    if (!isJsonObject(frozen)) return refuse([{ message: 'a row is an object', path: [] }]);
     if (written.has(key) && written.get(key) === undefined) replaced.add(key);
-    written.set(key, frozen);
+    written.set(key, untouched ? withUnknown(untouched, frozen) : frozen);
   }
 
   const reader: TableReader<JsonObject> = {
@@ -107,7 +108,8 @@ export function createTableOverlay(
     update(key, fields) {
       const row = get(key);
       if (!row) throw new CotableError('row.notFound', { table, key });
-      write(key, { ...row, ...fields });
+      const untouched = Object.fromEntries(Object.entries(row).filter(([field]) => !Object.hasOwn(fields, field)));
+      write(key, { ...row, ...fields }, untouched);
     },
     delete(key) {
       if (!get(key)) return false;
@@ -167,11 +169,21 @@ function* rowChanges(
   }
 }
 
+/**
+ * What a validator does not know it may leave out: a newer version of the app has written it perhaps, and an edit of other
+ * fields must not take it away. `before` was valid when it was written, so what is missing now is unknown here.
+ */
+function withUnknown(before: JsonObject, valid: JsonObject): JsonObject {
+  const row: Record<string, JsonValue | undefined> = { ...valid };
+  for (const [field, value] of Object.entries(before)) {
+    const made = ownField(valid, field);
+    if (made === undefined) row[field] = value;
+    else if (made !== value && isJsonObject(made) && isJsonObject(value)) row[field] = withUnknown(value, made);
+  }
+  return Object.freeze(row);
+}
+
 function checkKey(table: string, key: string): void {
   const problem = rowKeyProblem(key);
   if (problem !== undefined) throw new CotableError('row.invalidKey', { table, problem });
-}
-
-function isList(value: object): value is readonly unknown[] {
-  return Array.isArray(value);
 }

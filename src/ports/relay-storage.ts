@@ -76,8 +76,14 @@ export interface Snapshot {
   readonly bytes: Uint8Array;
 }
 
+/** What a room that is not there yet begins with. */
+export interface NewRoom extends RoomBirth {
+  /** The version of the schema that its rows are of. */
+  readonly schemaVersion: number;
+}
+
 /** A room as it stands on disk. */
-export interface StoredRoom extends RoomBirth {
+export interface StoredRoom extends NewRoom {
   /** `seq` of the last entry, 0 for none. */
   readonly head: number;
   readonly snapshot: Snapshot | undefined;
@@ -92,7 +98,7 @@ export interface RelayStorage {
   /** What holds the data, for people: a driver and a place. */
   readonly description: string;
   /** The room as it stands; made with `birth` when it is not there. */
-  openRoom(room: string, birth: RoomBirth): Promise<StoredRoom>;
+  openRoom(room: string, birth: NewRoom): Promise<StoredRoom>;
   /**
    * The one transaction of acceptance: all entries, marks, writers and runs of the group, or nothing. Entries are
    * numbered on from `after`. Rejects with `storage.conflict` when the room's head is not `after` or its epoch differs,
@@ -114,6 +120,16 @@ export interface RelayStorage {
   fence(room: string, owner: string, writers: readonly number[]): Promise<void>;
   /** Keeps a snapshot in place of an older one; one that is not newer is ignored. */
   saveSnapshot(room: string, snapshot: Snapshot): Promise<void>;
+  /**
+   * Begins the next epoch of a room in one transaction: the epoch is raised by one, the schema's version is set, and
+   * `bytes` are the snapshot as of the head, in place of any other. Log, marks, writers and runs stay, and `seq` goes on
+   * counting. Rejects with `storage.conflict` when the room's head is not `after`, its epoch differs, or it is not there.
+   */
+  rebirth(
+    room: string,
+    position: { readonly epoch: number; readonly after: number },
+    reborn: { readonly schemaVersion: number; readonly bytes: Uint8Array },
+  ): Promise<void>;
   /** Queues a run that no mutation asked for. One whose id is there already stays as it is. */
   queueRun(room: string, run: QueuedRun): Promise<void>;
   /** Begins the next attempt of a run; its number, from 1. Rejects with `storage.conflict` when the run has ended or is not there. */

@@ -10,7 +10,7 @@ import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
 import { policiesOf, type BackendConfig, type NoPlatform } from './backend.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { limitsOf, type LimitOptions } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
 
@@ -20,7 +20,7 @@ export interface RelayOptions<S extends AnySchema, P extends Platform = NoPlatfo
   readonly storage: RelayStorage;
   /** Pages that may open WebSockets, as `https://app.example`. Left out: any. */
   readonly origins?: readonly string[];
-  readonly limits?: Partial<Limits>;
+  readonly limits?: LimitOptions;
   /** Further ways in, besides `listen` and `attach`. */
   readonly acceptors?: readonly Acceptor[];
   /** Default: says nothing. */
@@ -65,7 +65,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     clock,
     random: Math.random,
     logger: options.logger ?? SILENT,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: limitsOf(options.limits),
   });
   const web = new Hono().get('/healthz', (context) => {
     const health = core.health();

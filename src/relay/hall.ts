@@ -9,7 +9,8 @@ import { parseJson } from '../protocol/json.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { Accepted } from './commits.ts';
 import type { Member, MemberHost, Seat } from './member.ts';
-import { PAGE, type Author, type Room } from './room.ts';
+import { PAGE } from './load-room.ts';
+import type { Author, Room } from './room.ts';
 import type { RoomStreams } from './streams.ts';
 
 export interface HallParts {
@@ -94,7 +95,7 @@ export function createHall(parts: HallParts): Hall {
       leave: () => leave(member),
     });
     // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
-    if (isKnown) for (const frame of streams.ended(hello.seq)) member.send(frame);
+    if (hello.lineage === lineage) for (const frame of streams.ended(hello.seq)) member.send(frame);
     for (let at = 0; snapshot && (at === 0 || at < snapshot.bytes.length); at += PART_BYTES) {
       const bytes = snapshot.bytes.subarray(at, at + PART_BYTES);
       member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, isLast: at + PART_BYTES >= snapshot.bytes.length, bytes });

@@ -14,12 +14,13 @@ export type {
 } from './backend.ts';
 export { definePlatform } from './platform.ts';
 export type { Platform, PlatformCall, PlatformCaller } from './platform.ts';
-export type { Limits } from './limits.ts';
+export type { Compaction, LimitOptions, Limits } from './limits.ts';
 export type { Logger } from '../ports/logger.ts';
 export type {
   Acceptance,
   LogEntry,
   MutationKey,
+  NewRoom,
   Outcome,
   QueuedRun,
   Refusal,

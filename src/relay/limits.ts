@@ -1,6 +1,6 @@
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
 
-/** What one link may cost. */
+/** What one link, and one room, may cost. */
 export interface Limits {
   /** A longer frame closes its link with `protocol.frameTooLarge`. */
   readonly frameBytes: number;
@@ -14,6 +14,31 @@ export interface Limits {
   readonly helloMs: number;
   /** A room without links leaves memory after this time. */
   readonly unloadMs: number;
+  /** When a room's documents are made afresh. */
+  readonly compaction: Compaction;
+}
+
+/**
+ * A Yjs document keeps a trace of all that was ever written and of every writer. A room is compacted when it is loaded,
+ * or while it is used, once one of its tables has more than `minItems + ratio x cells` items, or more than `writers`
+ * writers. Stores then take a snapshot and run what is pending again.
+ */
+export interface Compaction {
+  /** How many items a table may have for each cell that is worth keeping. Below 1 it counts as 1. */
+  readonly ratio: number;
+  /** How many a table may have besides. */
+  readonly minItems: number;
+  /** How many writers a table may have seen. */
+  readonly writers: number;
+  /** A room in use is not compacted again before this time has passed. */
+  readonly restMs: number;
+  /** A delete is remembered for this long: what a device that was away made before it does not bring the row back. */
+  readonly keepDeletesMs: number;
+}
+
+/** What `createRelay` takes: a part of the limits is enough. */
+export interface LimitOptions extends Partial<Omit<Limits, 'compaction'>> {
+  readonly compaction?: Partial<Compaction>;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -23,4 +48,15 @@ export const DEFAULT_LIMITS: Limits = {
   drainMs: 30_000,
   helloMs: 5_000,
   unloadMs: 30_000,
+  compaction: {
+    ratio: 4,
+    minItems: 5_000,
+    writers: 2_000,
+    restMs: 10 * 60_000,
+    keepDeletesMs: 30 * 24 * 60 * 60_000,
+  },
 };
+
+export function limitsOf(options: LimitOptions = {}): Limits {
+  return { ...DEFAULT_LIMITS, ...options, compaction: { ...DEFAULT_LIMITS.compaction, ...options.compaction } };
+}

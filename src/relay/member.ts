@@ -1,4 +1,4 @@
-import { asCotableError, CotableError } from '../errors.ts';
+import { asCotableError, CotableError, isCotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
@@ -153,8 +153,9 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   };
 }
 
-/** What the disk of a relay says names files and is for its operator: that is in the log. */
+/** What the disk of a relay says names files, and a migration that failed names rows: both are for the operator, in the log. */
 function forStrangers(error: CotableError): CotableError {
+  if (isCotableError(error, 'schema.migrationFailed')) return new CotableError<string>(error.code, { version: error.params.version });
   if (!error.code.startsWith('storage.')) return error;
   return new CotableError<string>('storage.unavailable', { reason: 'the relay cannot read or keep data now' });
 }

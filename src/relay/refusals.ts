@@ -11,6 +11,8 @@ import type { Writers } from './writers.ts';
  */
 export interface Refusals {
   add(frame: MutateFrame, author: { readonly userId: string }, reason: CotableError): void;
+  /** Whether nothing is on its way to the disk. */
+  readonly isIdle: boolean;
   /** Resolves when all refusals so far are kept. */
   settled(): Promise<void>;
 }
@@ -25,6 +27,7 @@ export function createRefusals(parts: {
 }): Refusals {
   const { storage, room, marks, writers, commits, failed } = parts;
   let settled = Promise.resolve();
+  let keeping = 0;
 
   async function keep(
     { key, writer }: MutateFrame,
@@ -39,9 +42,13 @@ export function createRefusals(parts: {
   return {
     add(frame, author, reason) {
       marks.take(frame.key);
-      settled = settled.then(() => keep(frame, author, reason));
+      keeping += 1;
+      settled = settled.then(() => keep(frame, author, reason)).finally(() => (keeping -= 1));
       // Who waits for it hears of the failure too.
       settled.catch(failed);
+    },
+    get isIdle() {
+      return keeping === 0;
     },
     settled: () => settled,
   };

@@ -1,7 +1,6 @@
 import { asCotableError, CotableError } from '../errors.ts';
 import type { AnyAccess } from '../access/access.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
-import { mutationId } from '../mutation/mutation-id.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
@@ -9,15 +8,14 @@ import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import type { HelloFrame } from '../protocol/frames.ts';
 import { roomNameProblem } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
-import { createHall, type Hall } from './hall.ts';
 import type { Limits } from './limits.ts';
+import { isLasting } from './load-room.ts';
 import { createMember, type Member, type Seat } from './member.ts';
-import { openRoom, SYSTEM, type Room } from './room.ts';
+import { openRoomWithLinks, type OpenRoom } from './open-room.ts';
+import { SYSTEM } from './room.ts';
 import type { AnyActionPolicy } from './backend.ts';
 import type { Platform } from './platform.ts';
-import type { RunRoom } from './runs/run-room.ts';
 import { createRunner } from './runs/runner.ts';
-import { createRoomStreams } from './streams.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
 export interface RelayParts {
@@ -52,10 +50,6 @@ export interface RelayCore {
 }
 
 const UNLOADED = new CotableError('storage.unavailable', { reason: 'the room is being loaded again' });
-
-interface OpenRoom extends RunRoom {
-  readonly hall: Hall;
-}
 
 export function createRelayOf(parts: RelayParts): RelayCore {
   const { storage, clock, random, logger, limits, schema, mutators } = parts;
@@ -105,42 +99,31 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       // A room that could not be loaded is tried again by who comes next; who waits for this one gets the error.
       loading.then(
         (loaded) => open.set(name, loaded),
-        () => rooms.delete(name),
+        (error: unknown) => {
+          if (!isLasting(error)) return rooms.delete(name);
+          logger.error({ room: name, error }, 'the room does not open until the relay starts with other code');
+        },
       );
     }
     return loading;
   }
 
-  async function load(name: string): Promise<OpenRoom> {
-    const options = { name, schema, mutators, access: parts.access, storage, clock, random };
-    const room: Room = await openRoom(options, {
-      committed: (group) => hall.committed(group),
-      refused({ key, name: mutation }, { userId }, { code, params }) {
-        logger.info({ room: name, mutation, id: mutationId(key), userId, code, params }, 'mutation refused');
-      },
-      broken(error) {
+  function load(name: string): Promise<OpenRoom> {
+    const options = { name, schema, mutators, access: parts.access, storage, clock, random, logger, limits };
+    return openRoomWithLinks(options, {
+      broken(opened, error) {
         logger.error({ room: name, error }, 'room thrown out of memory');
         forget(name, opened, UNLOADED);
-        hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
+        opened.hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
       },
-    });
-    const streams = createRoomStreams({ random, clock, send: (frames) => hall.broadcast(frames) });
-    const hall: Hall = createHall({
-      name,
-      room,
-      streams,
-      schema,
-      storage,
-      clock,
+      renewing: (renewed) => void rooms.set(name, renewed),
       queued: (run) => runner.begin(name, run),
-      left: () => unloadLater(name, opened),
+      left: (opened) => unloadLater(name, opened),
     });
-    const opened: OpenRoom = { name, room, streams, hall };
-    return opened;
   }
 
   function forget(name: string, opened: OpenRoom, reason: CotableError): void {
-    opened.room.close(reason);
+    opened.close(reason);
     if (open.get(name) !== opened) return;
     open.delete(name);
     rooms.delete(name);
@@ -151,7 +134,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     const cancel = clock.after(limits.unloadMs, () => {
       unloads.delete(cancel);
       if (open.get(name) !== opened || opened.hall.size > 0) return;
-      if (opened.room.isIdle) forget(name, opened, UNLOADED);
+      if (opened.isIdle) forget(name, opened, UNLOADED);
       else unloadLater(name, opened);
     });
     unloads.add(cancel);
@@ -171,11 +154,11 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     const loaded = await Promise.allSettled(rooms.values());
     for (const result of loaded) {
       if (result.status === 'rejected') continue;
-      const { room, hall } = result.value;
-      room.close(new CotableError('relay.closed', {}));
+      const { value: opened } = result;
+      opened.close(new CotableError('relay.closed', {}));
       // What was accepted is kept and acknowledged before its link goes.
-      await room.commits.settled().catch((error: unknown) => logger.error({ error }, 'not kept at shutdown'));
-      hall.clear(new CotableError('relay.closed', {}));
+      await opened.settled().catch((error: unknown) => logger.error({ error }, 'not kept at shutdown'));
+      opened.hall.clear(new CotableError('relay.closed', {}));
     }
     // Those that were not in a room yet.
     for (const link of [...links]) link.close(new CotableError('relay.closed', {}));
@@ -188,7 +171,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     async mutate(name, mutator, input) {
       const opened = await roomOf(name);
       try {
-        const { id } = await opened.room.mutate(mutator, input);
+        const { id } = await opened.mutate(mutator, input);
         return { id };
       } finally {
         if (opened.hall.size === 0) unloadLater(name, opened);

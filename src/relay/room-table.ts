@@ -1,7 +1,7 @@
 import type { RowChange } from '../access/access.ts';
 import { cellsToRow, changesToEffect, clockOfRow, type CellChanges, type Effect, type RowCells } from '../doc/cells.ts';
 import { foldRow } from '../doc/fold.ts';
-import { createTableDoc, repairsFor, type TableDoc } from '../doc/table-doc.ts';
+import { createTableDoc, repairsFor, type TableDoc, type Weight } from '../doc/table-doc.ts';
 import type { UpdateEffect } from '../doc/update.ts';
 import type { RowSource } from '../mutation/overlay.ts';
 import { jsonEquals, type JsonObject } from '../util/json.ts';
@@ -18,6 +18,11 @@ export interface RoomTable {
   /** Writes as the relay itself. */
   write(changes: CellChanges): Uint8Array | undefined;
   encode(): Uint8Array;
+  weight(): Weight;
+  /** How many rows there are. */
+  readonly count: number;
+  /** The fold of all rows, deleted ones too as far as they are remembered. */
+  readonly cells: ReadonlyMap<string, RowCells>;
   /** The highest clock of any cell. */
   highestClock(): number;
 }
@@ -80,6 +85,11 @@ export function createRoomTable(name: string, writer: number, updates: readonly 
       return update;
     },
     encode: doc.encode,
+    weight: doc.weight,
+    get count() {
+      return rows.size;
+    },
+    cells,
     highestClock() {
       let highest = 0;
       for (const row of cells.values()) highest = Math.max(highest, clockOfRow(row));

@@ -1,43 +1,32 @@
-import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
+import { checkAccess, createAccessContext } from '../access/access.ts';
 import type { UpdateEffect } from '../doc/update.ts';
 import { CotableError, isCotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { RowSource } from '../mutation/overlay.ts';
 import { checkAction, checkCall, runAndCommit, type MutatorBody, type MutatorHost, type MutatorResult } from '../mutation/run.ts';
 import type { JsonValue } from '../util/json.ts';
-import type { Clock, Random } from '../ports/clock.ts';
-import type { Acceptance, MutationKey, QueuedRun, RelayStorage, RoomBirth, StoredRoom } from '../ports/relay-storage.ts';
+import type { Acceptance, MutationKey, QueuedRun, RoomBirth } from '../ports/relay-storage.ts';
 import type { Intent, MutateFrame, TableUpdate } from '../protocol/frames.ts';
 import { parseJson } from '../protocol/json.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import { checkFrameSize } from '../protocol/measure.ts';
-import { decodeRecord, decodeTables, encodeRecord, encodeTables } from '../protocol/records.ts';
+import { encodeRecord, encodeTables } from '../protocol/records.ts';
 import { clockToMs, createHybridClock, msToClock } from '../util/hlc.ts';
 import { createCommits, type Accepted, type Commits } from './commits.ts';
-import type { MutatorFunctions } from '../mutation/run.ts';
 import { checkRow } from '../schema/row.ts';
-import type { AnySchema } from '../schema/schema.ts';
+import { isOutgrown } from './epoch.ts';
+import { loadRoom, type LoadedRoom, type RoomOptions } from './load-room.ts';
 import { createMarks, type Marks } from './marks.ts';
 import { createRefusals } from './refusals.ts';
-import { createRoomTable, type RoomTable } from './room-table.ts';
+import type { RoomTable } from './room-table.ts';
 import { createWriters, type Writers } from './writers.ts';
 
 /** How far past the highest accepted clock a mutation may be when the relay's own clock has stepped back. */
 const CLOCK_STEP = msToClock(1000);
-/** Entries are read in pages of this size. */
-export const PAGE = 200;
 /** A snapshot that is more entries behind than this is made anew for the next cold join. */
 const FRESH_SNAPSHOT = 200;
-
-export interface RoomOptions {
-  readonly name: string;
-  readonly schema: AnySchema;
-  readonly mutators: MutatorFunctions;
-  readonly access: AnyAccess | undefined;
-  readonly storage: RelayStorage;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+/** Whether documents have outgrown their rows is looked at this often for each `minItems` mutations. */
+const CHECKS = 5;
 
 /** In whose name server code writes; without it, the relay's. */
 export interface MutationOrigin {
@@ -65,6 +54,8 @@ export interface RoomEvents {
   refused(frame: MutateFrame, author: Author, reason: CotableError): void;
   /** The room is of no use any more: what it holds in memory may not be what is kept. */
   broken(error: unknown): void;
+  /** The documents have become much larger than their rows: told now and then, until the room is closed. */
+  outgrown(): void;
 }
 
 /** One room in memory: judges, folds, numbers and keeps. Knows no links. */
@@ -85,8 +76,6 @@ export interface Room extends RoomBirth {
   perform(name: string, body: MutatorBody, origin: MutationOrigin): Promise<{ readonly id: string; readonly seq: number }>;
   /** A table of the schema as it stands. */
   source(table: string): RowSource;
-  /** Keeps the room in memory until the function returned is called. */
-  hold(): () => void;
   /** Whether nothing is being made or kept, so that the room may leave memory. */
   readonly isIdle: boolean;
   /** Nothing more is accepted, `reason` says why: this memory is not the room any more. */
@@ -95,39 +84,17 @@ export interface Room extends RoomBirth {
   snapshot(): Promise<{ readonly seq: number; readonly bytes: Uint8Array }>;
 }
 
-/** Loads a room as it is kept: snapshot, then the log behind it. */
+/** Loads a room as it is kept. */
 export async function openRoom(options: RoomOptions, events: RoomEvents): Promise<Room> {
-  const { storage, random, name } = options;
-  const stored = await storage.openRoom(name, { lineage: randomName(random), epoch: 1 });
-  const { snapshot } = stored;
-  const updates: TableUpdate[] = snapshot ? [...orCorrupt(() => decodeTables(snapshot.bytes), `snapshot of room ${name}`)] : [];
-  for (let seq = stored.snapshot?.seq ?? 0; seq < stored.head;) {
-    const page = await storage.entries(name, seq, PAGE);
-    for (const entry of page) {
-      updates.push(...orCorrupt(() => updatesOf(entry.bytes), `log of room ${name} at ${entry.seq}`));
-      seq = entry.seq;
-    }
-    if (page.length === 0) throw new CotableError('storage.corrupt', { record: `log of room ${name} after ${seq}` });
-  }
-  return createRoom(options, stored, updates, events);
+  return createRoom(options, await loadRoom(options), events);
 }
 
-function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly TableUpdate[], events: RoomEvents): Room {
+function createRoom(options: RoomOptions, { stored, writer, tables, isCompactable }: LoadedRoom, events: RoomEvents): Room {
   const { name: room, schema, storage, clock, random } = options;
+  const { compaction } = options.limits;
   const { lineage, epoch } = stored;
-  const writer = randomName(random);
   const replica = randomName(random);
-  const tables = new Map<string, RoomTable>();
-  for (const name of Object.keys(schema.tables)) {
-    tables.set(
-      name,
-      createRoomTable(
-        name,
-        writer,
-        updates.filter((update) => update.table === name).map((update) => update.bytes),
-      ),
-    );
-  }
+  const checkEvery = Math.max(1, Math.floor(compaction.minItems / CHECKS));
   const hybrid = createHybridClock(() => clock.now());
   let highestClock = Math.max(0, ...[...tables.values()].map((table) => table.highestClock()));
   hybrid.see(highestClock);
@@ -188,6 +155,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
       author,
       ack: () => encodeRecord({ kind: 'ack', seq, key, repairs }),
     });
+    if (isCompactable && seq % checkEvery === 0 && isOutgrown(tables, compaction)) events.outgrown();
     return seq;
   }
 
@@ -240,7 +208,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     commits,
 
     get isIdle() {
-      return running === 0 && commits.isIdle;
+      return running === 0 && commits.isIdle && refusals.isIdle;
     },
     close(reason) {
       closed ??= reason;
@@ -283,10 +251,6 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     perform: (name, body, origin) => perform(name, null, body, origin),
     source: (table) => tableOf(table).source,
     settled: async () => void (await Promise.all([commits.settled(), refusals.settled()])),
-    hold() {
-      running += 1;
-      return () => void (running -= 1);
-    },
 
     async snapshot() {
       if (snapshot && commits.head - snapshot.seq <= FRESH_SNAPSHOT) return snapshot;
@@ -337,19 +301,5 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
 
   function assertOpen(): void {
     if (closed) throw closed;
-  }
-}
-
-function updatesOf(entry: Uint8Array): readonly TableUpdate[] {
-  const record = decodeRecord(entry);
-  return record.kind === 'entry' ? [...record.updates, ...record.repairs] : record.repairs;
-}
-
-/** What was well when it was written and cannot be read now was damaged since. */
-function orCorrupt<T>(read: () => T, record: string): T {
-  try {
-    return read();
-  } catch (error) {
-    throw new CotableError('storage.corrupt', { record }, { cause: error });
   }
 }

@@ -18,9 +18,12 @@ export interface TableReader<Row> {
  * `row.invalidKey` is thrown there, and that write did not happen.
  */
 export interface TableWriter<Row, RowInput = Row> extends TableReader<Row> {
-  /** Creates the row, or writes the fields that differ: fields the new row lacks are taken away. */
+  /** Creates the row, or writes the fields that differ: fields the new row lacks are taken away, unknown ones too. */
   set(key: string, row: RowInput): void;
-  /** Writes the given fields of a row that is there; `undefined` takes an optional one away. Throws `row.notFound`. */
+  /**
+   * Writes the given fields of a row that is there; `undefined` takes an optional one away. Fields that are not given
+   * stay, those too that this schema's validator does not know. Throws `row.notFound`.
+   */
   update(key: string, fields: Partial<RowInput>): void;
   /** Takes the row away. Whether there was one. */
   delete(key: string): boolean;

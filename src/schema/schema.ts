@@ -89,7 +89,7 @@ export type PieceOf<D> =
 /**
  * Declares an app's tables, mutators and actions. Pure: nothing is opened. Throws `schema.invalid` with the path of the
  * first thing that is wrong: a version that is not a positive integer, a name that is not an identifier (or is `then`,
- * `constructor`, `__proto__`), something that is no validator.
+ * `constructor`, `__proto__`), something that is no validator, a migration to a version that is not.
  */
 export function defineSchema<
   const T extends TableShapes,
@@ -105,7 +105,13 @@ export function defineSchema<
   const { schemaVersion, tables, mutators } = definition;
   const actions: ActionShapes = definition.actions ?? {};
   if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) invalid('schemaVersion', 'it is not a positive integer');
-  for (const [name, shape] of declared('tables', tables)) requireValidator(`tables.${name}.schema`, shape.schema?.row);
+  for (const [name, shape] of declared('tables', tables)) {
+    requireValidator(`tables.${name}.schema`, shape.schema?.row);
+    for (const version of Object.keys(shape.schema.migrations ?? {})) {
+      const isBetween = Number.isSafeInteger(Number(version)) && Number(version) > 1 && Number(version) <= schemaVersion;
+      if (!isBetween) invalid(`tables.${name}.schema.migrations.${version}`, `a migration leads to a version from 2 to ${schemaVersion}`);
+    }
+  }
   for (const [name, shape] of declared('mutators', mutators)) requireValidator(`mutators.${name}.input`, shape.input);
   for (const [name, shape] of declared('actions', actions)) {
     requireValidator(`actions.${name}.input`, shape.input);

@@ -6,7 +6,11 @@ export interface TableSchema<Row, RowInput = Row> {
   readonly row: Validator<RowInput, Row>;
   /** Lists of fields that queries should find rows by. */
   readonly indexes: readonly (readonly string[])[];
-  /** By the schema version they lead to. A row that comes back `undefined` is left out. */
+  /**
+   * By the schema version they lead to: what a row of the version before becomes. They run on the relay, for every row that
+   * lives, one version after the other. A row that comes back `undefined` is deleted. What one throws, or gives that is no
+   * plain JSON object or at last does not fit `row`, is `schema.migrationFailed`: then the room does not open.
+   */
   readonly migrations: Readonly<Record<number, (row: JsonObject) => JsonObject | undefined>>;
 }
 

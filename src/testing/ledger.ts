@@ -24,8 +24,8 @@ export interface Ledger {
   shows(store: Onlooker, mutations: readonly string[]): void;
   /** The relay has told a store that nothing more of this writer is taken. */
   fenced(writer: number): void;
-  /** Reads what is new in the log, as it is on disk. */
-  read(log: readonly Uint8Array[]): void;
+  /** Reads what is new in the log, as it is on disk, and whether a new epoch has begun behind it. */
+  read(log: readonly Uint8Array[], documents: { readonly epoch: number; readonly bytes: Uint8Array } | undefined): void;
   /** To be called after each step. */
   check(): void;
   /** What should be in the log and is not. */
@@ -34,7 +34,8 @@ export interface Ledger {
   rows(table: string): Record<string, Record<string, unknown>>;
 }
 
-export function createLedger(): Ledger {
+/** `reborn` hears of each new epoch. */
+export function createLedger(reborn: () => void): Ledger {
   const fold = createLogFold();
   const userOf = new Map<string, string>();
   const kept = new Set<string>();
@@ -43,6 +44,7 @@ export function createLedger(): Ledger {
   const fenced = new Set<number>();
   let seen: { readonly store: Onlooker; readonly mutation: string }[] = [];
   let length = 0;
+  let epoch = 1;
   let violation: string | undefined;
 
   const violated = (what: string): void => void (violation ??= what);
@@ -71,7 +73,7 @@ export function createLedger(): Ledger {
       for (const mutation of mutations) seen.push({ store, mutation });
     },
     fenced: (writer) => void fenced.add(writer),
-    read(log) {
+    read(log, documents) {
       for (; length < log.length; length++) {
         const bytes = log[length];
         if (!bytes) return violated(`entry ${length + 1} of the log is missing`);
@@ -83,6 +85,11 @@ export function createLedger(): Ledger {
         if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);
         inLog.add(mutation);
       }
+      if (!documents || documents.epoch === epoch) return;
+      if (documents.epoch !== epoch + 1) violated(`epoch ${documents.epoch} came after ${epoch}`);
+      epoch = documents.epoch;
+      fold.reborn(documents.bytes);
+      reborn();
     },
     check() {
       for (const { store, mutation } of seen) {

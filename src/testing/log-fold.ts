@@ -8,6 +8,8 @@ import { decodeUpdate } from 'yjs';
 export interface LogFold {
   /** Takes the next entry. Throws when it is not what a log holds. */
   add(bytes: Uint8Array): { readonly seq: number; readonly mutation: string; readonly writer: number };
+  /** Learns which items a new epoch begins with: entries are written on them. What they hold is no news, and not looked at. */
+  reborn(documents: Uint8Array): void;
   /** The rows of a table, by key. */
   rows(table: string): Record<string, Record<string, unknown>>;
 }
@@ -54,6 +56,12 @@ export function createLogFold(): LogFold {
         }
       }
       return { seq, mutation: `${replica.toString(36)}-${counter}`, writer };
+    },
+    reborn(documents) {
+      const input = decoding.createDecoder(documents);
+      for (let left = decoding.readVarUint(input); left > 0; left--) {
+        cells(decoding.readVarString(input), decoding.readVarUint8Array(input).slice());
+      }
     },
     rows(table) {
       const shown: Record<string, Record<string, unknown>> = {};

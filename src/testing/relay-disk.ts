@@ -14,6 +14,8 @@ export interface RelayDisk {
   fail(count: number): void;
   /** The entries of a room that are synced, in order. */
   log(room: string): readonly Uint8Array[];
+  /** The documents that a room's present epoch began with, or newer ones of it; `undefined` before there are any. */
+  documents(room: string): { readonly epoch: number; readonly bytes: Uint8Array } | undefined;
 }
 
 /** `synced` hears that something has changed on disk, before the relay does; `failed` of each call that was let fail. */
@@ -55,6 +57,7 @@ export function createRelayDisk(options: {
       writers: call(durable.writers),
       fence: call(durable.fence),
       saveSnapshot: call(durable.saveSnapshot),
+      rebirth: call(durable.rebirth),
       queueRun: call(durable.queueRun),
       beginAttempt: call(durable.beginAttempt),
       run: call(durable.run),
@@ -73,5 +76,9 @@ export function createRelayDisk(options: {
       failing += count;
     },
     log: (room) => disk.rooms.get(room)?.log ?? [],
+    documents(room) {
+      const { birth, snapshot } = disk.rooms.get(room) ?? {};
+      return birth && snapshot && { epoch: birth.epoch, bytes: snapshot.bytes };
+    },
   };
 }

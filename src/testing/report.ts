@@ -18,6 +18,7 @@ export const KINDS = [
   'freezes',
   'denials',
   'acks',
+  'epochs',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
@@ -35,7 +36,7 @@ export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutat
  * - `cuts`: links that were broken; `drops`: messages lost with them.
  * - `partitions`: times a device's messages were held; `refusals`: times it could not connect.
  * - `diskFailures`: calls of the relay's disk that failed; `clockSteps`: clocks that were set; `closes`: clean closes;
- *   `freezes`: tabs in which nothing ran for a while.
+ *   `freezes`: tabs in which nothing ran for a while; `epochs`: times the room's documents were made afresh.
  */
 export type Counts = Readonly<Record<Kind, number>>;
 

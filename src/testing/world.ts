@@ -4,7 +4,7 @@ import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { AnyActionPolicy } from '../relay/backend.ts';
 import type { Platform } from '../relay/platform.ts';
-import { DEFAULT_LIMITS } from '../relay/limits.ts';
+import { DEFAULT_LIMITS, type Limits } from '../relay/limits.ts';
 import { createRelayOf } from '../relay/relay.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createStoreOf } from '../store/store.ts';
@@ -88,9 +88,11 @@ export function createWorld(options: {
   readonly weather: Weather;
   /** Whether the tabs of a device hear each other. */
   readonly hasTabBus: boolean;
+  /** Of the relay. Default: those of production. */
+  readonly limits?: Limits;
   readonly events: WorldEvents;
 }): World {
-  const { schema, mutators, actions, platform, access, dice, weather, hasTabBus, events } = options;
+  const { schema, mutators, actions, platform, access, dice, weather, hasTabBus, limits = DEFAULT_LIMITS, events } = options;
   const schedule = createSchedule(START);
   const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped, sent: events.sent });
   const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
@@ -154,17 +156,8 @@ export function createWorld(options: {
     startRelay(skew = 0) {
       const party: Party = { name: 'relay', isAlive: true, skew, frozen: undefined };
       const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
-      const parts = {
-        schema,
-        mutators,
-        actions,
-        access,
-        platform,
-        storage: relayDisk.storage(party),
-        clock,
-        random: dice.fork().random,
-      };
-      network.listen(party, createRelayOf({ ...parts, logger, limits: DEFAULT_LIMITS }).accept);
+      const parts = { schema, mutators, actions, access, platform, storage: relayDisk.storage(party), clock, random: dice.fork().random };
+      network.listen(party, createRelayOf({ ...parts, logger, limits }).accept);
       relay = party;
     },
     crashRelay() {

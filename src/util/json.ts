@@ -105,6 +105,10 @@ export function ownField(object: JsonObject, key: string): JsonValue | undefined
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** `Array.isArray` does not narrow readonly arrays. */
 function isArray(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);

@@ -122,7 +122,11 @@ export function callRules(here: Here): void {
   });
 
   it('[RS32] numbers survive up to 2^53 - 1', async () => {
-    expect(await here.storage.openRoom('room', { lineage: MAX, epoch: MAX - 1 })).toMatchObject({ lineage: MAX, epoch: MAX - 1 });
+    expect(await here.storage.openRoom('room', { lineage: MAX, epoch: MAX - 1, schemaVersion: MAX })).toMatchObject({
+      lineage: MAX,
+      epoch: MAX - 1,
+      schemaVersion: MAX,
+    });
     const near = [MAX, MAX - 1, 2 ** 52 + 1, 2 ** 32 + 1];
     const group = near.map((large, index) => {
       return acceptance(index + 1, { replica: large, counter: large, writer: large, number: 1, runs: [run(`${index}`, large)] });
@@ -134,7 +138,7 @@ export function callRules(here: Here): void {
     await here.storage.saveSnapshot('room', { seq: MAX, bytes: bytesOf('newer') });
     await here.restart();
     const snapshot = { seq: MAX, bytes: bytesOf('newer') };
-    expect(await here.storage.openRoom('room', BIRTH)).toEqual({ lineage: MAX, epoch: MAX - 1, head: 4, snapshot });
+    expect(await here.storage.openRoom('room', BIRTH)).toEqual({ lineage: MAX, epoch: MAX - 1, schemaVersion: MAX, head: 4, snapshot });
     expect(
       await here.storage.outcomes(
         'room',
@@ -171,7 +175,7 @@ export function callRules(here: Here): void {
       '😀',
     ];
     for (const [index, name] of names.entries()) {
-      expect((await here.storage.openRoom(name, { lineage: index, epoch: 1 })).lineage).toBe(index);
+      expect((await here.storage.openRoom(name, { ...BIRTH, lineage: index })).lineage).toBe(index);
       const queued = { id: name, name, input: JSON.stringify(name), userId: name, queuedAt: index };
       await here.storage.accept(name, start, [acceptance(1, { owner: name, runs: [queued] })]);
       await here.storage.fence(name, name, [1]);
@@ -226,6 +230,6 @@ export function callRules(here: Here): void {
     expect(await here.storage.lastCounters('room', [1])).toEqual([0]);
     expect(await here.storage.writers('room', [1])).toEqual([undefined]);
     expect(await here.storage.openRuns('room')).toEqual([]);
-    expect(await here.storage.openRoom('room', { lineage: 3, epoch: 4 })).toEqual({ lineage: 3, epoch: 4, head: 0, snapshot: undefined });
+    expect(await here.storage.openRoom('room', { ...BIRTH, lineage: 3 })).toEqual({ ...BIRTH, lineage: 3, head: 0, snapshot: undefined });
   });
 }

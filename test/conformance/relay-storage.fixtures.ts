@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Acceptance, QueuedRun, RelayStorage } from '../../src/ports/relay-storage.ts';
 
 export const MAX = Number.MAX_SAFE_INTEGER;
-export const BIRTH = { lineage: 7, epoch: 1 };
+export const BIRTH = { lineage: 7, epoch: 1, schemaVersion: 1 };
 export const REFUSAL = { code: 'chat.muted', params: { until: 5, who: ['ann', null] } };
 
 export function bytesOf(text: string): Uint8Array {

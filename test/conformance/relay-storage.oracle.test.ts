@@ -24,6 +24,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse' as const), replica: digit, counter: fc.integer({ min: 1, max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('fence' as const), owner, writers: fc.array(digit, { maxLength: 2 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('snapshot' as const), seq: digit }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rebirth' as const), astray: mostlyNone, schemaVersion: digit }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('entries' as const), after: digit, limit: digit }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -56,6 +57,12 @@ async function toCall(model: RelayStorage, room: string, made: Step): Promise<(s
       return (storage) => storage.fence(room, made.owner, made.writers);
     case 'snapshot':
       return (storage) => storage.saveSnapshot(room, { seq: made.seq, bytes: bytesOf(`snapshot ${made.seq}`) });
+    case 'rebirth': {
+      const { head, epoch } = await model.openRoom(room, BIRTH);
+      const { astray, schemaVersion } = made;
+      const reborn = { schemaVersion, bytes: bytesOf(`epoch ${epoch}`) };
+      return (storage) => storage.rebirth(room, { epoch: epoch + astray, after: head }, reborn);
+    }
     case 'entries':
       return (storage) => storage.entries(room, made.after, made.limit);
   }

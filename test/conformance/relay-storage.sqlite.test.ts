@@ -186,7 +186,7 @@ describe('sqlite', () => {
     expect(said).toEqual({ out: 'lineage 5\n', err: '' });
   });
 
-  it('[SQ10] a file of a newer format, of another program, or that is no database is refused and left as it is', async () => {
+  it('[SQ10] a file of another format, of another program, or that is no database is refused and left as it is', async () => {
     const other = openRival(join(folder, 'other.db'));
     other.exec('CREATE TABLE customers (id INTEGER)');
     other.close();
@@ -197,6 +197,11 @@ describe('sqlite', () => {
     newer.exec('PRAGMA user_version = 99');
     newer.close();
     expect(await refusalOf(opened().openRoom('room', BIRTH))).toMatch(/^storage\.unavailable: .*newer version of Cotable \(format 99/);
+
+    const older = openRival(file);
+    older.exec('PRAGMA user_version = 1');
+    older.close();
+    expect(await refusalOf(opened().openRoom('room', BIRTH))).toMatch(/^storage\.unavailable: .*before the first release.*\(format 1/);
 
     await writeFile(join(folder, 'text.db'), 'no database at all '.repeat(500));
     expect(await refusalOf(opened(join(folder, 'text.db')).openRoom('room', BIRTH))).toMatch(/^storage\.corrupt: .*text\.db/);

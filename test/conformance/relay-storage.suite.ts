@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { acceptRules } from './relay-storage.accept-rules.ts';
 import { callRules } from './relay-storage.call-rules.ts';
+import { rebirthRules } from './relay-storage.rebirth-rules.ts';
 import { type RelayStoragePlace, usePlace } from './relay-storage.place.ts';
 import { roomRules } from './relay-storage.room-rules.ts';
 
@@ -11,5 +12,6 @@ export function relayStorageSuite(name: string, make: () => RelayStoragePlace | 
     roomRules(here);
     acceptRules(here);
     callRules(here);
+    rebirthRules(here);
   });
 }

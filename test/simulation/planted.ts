@@ -38,6 +38,21 @@ export async function simulateWith(bug: PlantedBug, args: readonly string[]): Pr
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'fresh documents are made without the fields that were edited',
+    patches: [{ file: 'src/doc/compact.js', from: 'cells.set(cellKey(key, field), cell)', to: 'void field' }],
+    found: /diverged|shows/,
+  },
+  {
+    name: 'a store that comes from another epoch is sent on as if it were of this one',
+    patches: [{ file: 'src/relay/hall.js', from: 'hello.epoch === epoch && ', to: '' }],
+    found: /stuck/,
+  },
+  {
+    name: 'deletes are forgotten at once',
+    patches: [{ file: 'src/doc/compact.js', from: 'row[0] >= deletesSince', to: 'false' }],
+    found: /diverged/,
+  },
+  {
     name: 'the relay acknowledges and tells before its disk has said that it keeps',
     patches: [
       { file: 'src/relay/commits.js', from: 'await storage.accept(', to: 'storage.accept(' },

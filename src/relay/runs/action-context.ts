@@ -32,7 +32,7 @@ export function createActionContext(options: {
     signal,
     async mutate(name, input) {
       assertPresent();
-      const { id } = await place.room.mutate(name, input, {
+      const { id } = await place.mutate(name, input, {
         userId: run.userId,
         attempt: { run: run.id, attempt, ending: undefined },
         assertPresent,
@@ -41,8 +41,8 @@ export function createActionContext(options: {
     },
     table: (name) =>
       readTable(
-        () => place.room.source(name).entries(),
-        (key) => place.room.source(name).get(key),
+        () => place.source(name).entries(),
+        (key) => place.source(name).get(key),
       ),
     async enqueueAction(name, input) {
       assertPresent();

@@ -6,6 +6,7 @@ import type { ActionShapes, AnySchema } from '../../schema/schema.ts';
 import { validate } from '../../schema/validator.ts';
 import { toFrozenJson } from '../../util/json.ts';
 import type { AnyActionPolicy } from '../backend.ts';
+import { isLasting } from '../load-room.ts';
 import type { Platform } from '../platform.ts';
 import { createActionContext } from './action-context.ts';
 import type { RunRoom } from './run-room.ts';
@@ -72,7 +73,7 @@ export function createRunner(options: RunnerOptions): Runner {
       return;
     }
     const place = await options.room(name);
-    const release = place.room.hold();
+    const release = place.hold();
     try {
       const number = await storage.beginAttempt(name, run.id);
       const work: Attempt = { place, policy, shape, run, number, signal };
@@ -136,7 +137,7 @@ export function createRunner(options: RunnerOptions): Runner {
   ): Promise<{ readonly ending: RunEnding; readonly seq: number }> {
     const { place, policy, run, number } = work;
     const perform = (end: RunEnding, body: MutatorBody): Promise<{ readonly seq: number }> =>
-      place.room.perform(`${run.name}.onSettled`, body, {
+      place.perform(`${run.name}.onSettled`, body, {
         userId: run.userId,
         attempt: { run: run.id, attempt: number, ending: end },
         placed: (seq) => place.streams.end(run.id, seq),
@@ -167,6 +168,10 @@ export function createRunner(options: RunnerOptions): Runner {
         active.delete(name);
         controller.abort(error);
         if (isClosed) return;
+        if (isLasting(error)) {
+          logger.error({ room, run: run.id, action: run.name, error }, 'the run stays queued');
+          return;
+        }
         // The room was thrown out of memory, or the disk does not answer: the next attempt may find both well.
         logger.error({ room, run: run.id, action: run.name, error }, 'an attempt could not go on');
         const cancel = options.after(AGAIN_MS, () => {

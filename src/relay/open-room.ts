@@ -1,0 +1,132 @@
+import { CotableError } from '../errors.ts';
+import { mutationId } from '../mutation/mutation-id.ts';
+import type { QueuedRun } from '../ports/relay-storage.ts';
+import { quiet } from '../util/deferred.ts';
+import { createHall, type Hall } from './hall.ts';
+import type { RoomOptions } from './load-room.ts';
+import { openRoom, type Room } from './room.ts';
+import type { RunRoom } from './runs/run-room.ts';
+import { createRoomStreams } from './streams.ts';
+
+/** A room in memory with its links, its streams, and the runs that are at work in it. */
+export interface OpenRoom extends RunRoom {
+  /** The links, of the present epoch. */
+  readonly hall: Hall;
+  /** Whether nothing is being made or kept and no run is at work, so that it may leave memory. */
+  readonly isIdle: boolean;
+  /** Nothing more is accepted, `reason` says why: this memory is not the room any more. */
+  close(reason: CotableError): void;
+  /** Resolves when all that was accepted is kept. */
+  settled(): Promise<void>;
+}
+
+export interface OpenRoomEvents {
+  /** It is of no use any more: what it holds in memory may not be what is kept. */
+  broken(opened: OpenRoom, error: unknown): void;
+  /** Documents are being made afresh: whoever comes now waits for `renewed`. */
+  renewing(renewed: Promise<OpenRoom>): void;
+  /** A run is queued. */
+  queued(run: QueuedRun): void;
+  /** No link is left. */
+  left(opened: OpenRoom): void;
+}
+
+/** Why a room's memory takes nothing more while its documents are made afresh. A store comes back and takes the new ones. */
+const RENEWED = new CotableError('room.lineageChanged', {});
+
+/**
+ * Loads a room. Its documents may be made afresh while it is in use, when they have outgrown their rows: all that was
+ * accepted is kept and acknowledged, the links are closed, and the room is loaded again, which compacts it. Streams and
+ * runs outlive that: what a run writes meanwhile waits for the new documents.
+ */
+export async function openRoomWithLinks(options: RoomOptions, events: OpenRoomEvents): Promise<OpenRoom> {
+  const { name, schema, storage, clock, random, logger, limits } = options;
+  let held = 0;
+  let closed: CotableError | undefined;
+  let renewing: Promise<void> | undefined;
+  let renewedAt = -Infinity;
+  const streams = createRoomStreams({ random, clock, send: (frames) => at.hall.broadcast(frames) });
+  let at = await load();
+
+  const opened: OpenRoom = {
+    name,
+    streams,
+    get hall() {
+      return at.hall;
+    },
+    get isIdle() {
+      return held === 0 && !renewing && at.room.isIdle;
+    },
+    mutate: (mutator, input, origin) => inPresent((room) => room.mutate(mutator, input, origin)),
+    perform: (title, body, origin) => inPresent((room) => room.perform(title, body, origin)),
+    source: (table) => at.room.source(table),
+    hold() {
+      held += 1;
+      return () => void (held -= 1);
+    },
+    close(reason) {
+      closed ??= reason;
+      at.room.close(reason);
+    },
+    settled: () => at.room.settled(),
+  };
+  return opened;
+
+  async function load(): Promise<{ readonly room: Room; readonly hall: Hall }> {
+    const room: Room = await openRoom(options, {
+      committed: (group) => hall.committed(group),
+      broken: (error) => events.broken(opened, error),
+      refused({ key, name: mutation }, { userId }, { code, params }) {
+        logger.info({ room: name, mutation, id: mutationId(key), userId, code, params }, 'mutation refused');
+      },
+      outgrown: () => renew(),
+    });
+    const hall: Hall = createHall({
+      name,
+      room,
+      streams,
+      schema,
+      storage,
+      clock,
+      queued: events.queued,
+      left: () => events.left(opened),
+    });
+    return { room, hall };
+  }
+
+  function renew(): void {
+    if (renewing || closed || clock.now() - renewedAt < limits.compaction.restMs) return;
+    renewing = loadAgain();
+    events.renewing(quiet(renewing.then(() => opened)));
+    renewing.catch((error: unknown) => events.broken(opened, error));
+  }
+
+  async function loadAgain(): Promise<void> {
+    const former = at;
+    former.room.close(RENEWED);
+    // Acknowledgements go out before the links do.
+    await former.room.settled();
+    if (!closed) {
+      logger.info({ room: name, links: former.hall.size }, 'the documents of the room are made afresh');
+      former.hall.clear(RENEWED);
+      at = await load();
+      renewedAt = clock.now();
+    }
+    // It may have been closed while it was loaded.
+    if (closed) at.room.close(closed);
+    renewing = undefined;
+  }
+
+  /** What a room that is being renewed did not take is made again in the next one: nothing of it has happened. */
+  async function inPresent<T>(work: (room: Room) => Promise<T>): Promise<T> {
+    for (;;) {
+      await renewing;
+      const { room } = at;
+      try {
+        return await work(room);
+      } catch (error) {
+        if (error !== RENEWED || (room === at.room && !renewing)) throw error;
+      }
+    }
+  }
+}
