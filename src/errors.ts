@@ -117,6 +117,11 @@ export const catalogue = {
     message: 'This relay wants to know who you are',
     hint: 'Give createStore a userId, or a token the relay accepts.',
   },
+  'limit.links': {
+    httpStatus: 503,
+    message: 'The relay has {limit} links of this kind, and takes no more',
+    hint: 'The store connects again by itself, later.',
+  },
   'limit.bytes': {
     httpStatus: 413,
     message: 'The reader is {bytes} bytes behind, more than {limit}',
@@ -194,6 +199,7 @@ interface TypedParams {
   'protocol.timeout': { ms: number };
   'protocol.gateRefused': { rule: string };
   'limit.bytes': { bytes: number; limit: number };
+  'limit.links': { limit: number };
   'storage.corrupt': { record: string };
   'storage.unavailable': { reason: string };
   'action.unknown': { name: string };

@@ -9,13 +9,15 @@ import { roomNameProblem } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createHall, type Hall } from './hall.ts';
 import type { Limits } from './limits.ts';
-import { createMember, type Member, type Seat } from './member.ts';
+import { createMember } from './member.ts';
+import { createQuarantine } from './quarantine.ts';
 import { openRoom, SYSTEM, type Room } from './room.ts';
 import type { AnyActionPolicy } from './backend.ts';
 import type { Platform } from './platform.ts';
 import type { RunRoom } from './runs/run-room.ts';
 import { createRunner } from './runs/runner.ts';
 import { createRoomStreams } from './streams.ts';
+import { createStrangers } from './strangers.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
 export interface RelayParts {
@@ -59,6 +61,12 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const rooms = new Map<string, Promise<OpenRoom>>();
   const open = new Map<string, OpenRoom>();
   const links = new Set<Link>();
+  /** Those that have said hello. */
+  const known = new Set<Link>();
+  const strangers = createStrangers(limits);
+  const quarantine = createQuarantine();
+  /** What rooms that left memory still keep. */
+  const leaving = new Map<string, Promise<void>>();
   /** Cancels of the timers that take rooms out of memory. */
   const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
@@ -80,12 +88,32 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   runner.resume().catch((error: unknown) => logger.error({ error }, 'runs of before could not be taken up'));
 
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
-    const member = createMember(link, origin, { clock, logger, limits, join });
+    const drop = (limit: number): void => {
+      logger.warn({ code: 'limit.links', limit, ip: origin.ip }, 'link closed');
+      link.close(new CotableError('limit.links', { limit }));
+    };
+    const leaveStrangers = strangers.arrive(origin.ip, drop);
+    const member = createMember(link, origin, {
+      clock,
+      logger,
+      limits,
+      async join(newcomer, hello, seated) {
+        checkHello(hello);
+        if (known.size >= limits.links) throw new CotableError('limit.links', { limit: limits.links });
+        leaveStrangers();
+        known.add(link);
+        link.greeted?.();
+        const { hall } = await roomOf(hello.room);
+        return hall.join(newcomer, hello, seated);
+      },
+    });
     links.add(link);
     return {
       ...member,
       closed(reason) {
+        leaveStrangers();
         links.delete(link);
+        known.delete(link);
         member.closed(reason);
       },
     };
@@ -109,13 +137,21 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   }
 
   async function load(name: string): Promise<OpenRoom> {
-    const parts = { name, schema, mutators, storage, clock, random };
+    // What an earlier memory of this room had accepted before it broke is kept first: it comes before all that is new.
+    await leaving.get(name);
+    const isQuarantined = quarantine.has;
+    const parts = { name, schema, mutators, storage, clock, random, items: limits.items, isQuarantined };
     const room: Room = await openRoom(parts, {
       committed: (group) => hall.committed(group),
-      broken(error) {
+      broken(error, poison) {
+        if (poison) logger.error({ room: name, error, ...quarantine.add(poison) }, 'frame kept for study');
         logger.error({ room: name, error }, 'room thrown out of memory');
+        const settled = room.commits.settled().catch(() => undefined);
+        leaving.set(name, settled);
+        void settled.then(() => leaving.get(name) === settled && leaving.delete(name));
         forget(name, opened, UNLOADED);
-        hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
+        const reason = poison ? UNLOADED : asUnavailable(error);
+        hall.clear(reason, poison?.author);
       },
     });
     const streams = createRoomStreams({ random, clock, send: (frames) => hall.broadcast(frames) });
@@ -126,6 +162,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       schema,
       storage,
       clock,
+      limits,
       queued: (run) => runner.begin(name, run),
       left: () => unloadLater(name, opened),
     });
@@ -151,13 +188,11 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     unloads.add(cancel);
   }
 
-  async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
+  function checkHello(hello: HelloFrame): void {
     if (hello.userId === '' || hello.userId === SYSTEM) throw new CotableError('auth.required', {});
     const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
     if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
     if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);
-    const { hall } = await roomOf(hello.room);
-    return hall.join(member, hello, seated);
   }
 
   async function close(): Promise<void> {
@@ -195,4 +230,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     },
     close: () => (closing ??= close()),
   };
+}
+
+function asUnavailable(error: unknown): CotableError {
+  return asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }));
 }

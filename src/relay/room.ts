@@ -15,11 +15,14 @@ import { createCommits, type Accepted, type Commits } from './commits.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createMarks, type Marks } from './marks.ts';
+import type { Poison } from './quarantine.ts';
 import { createRoomTable, type RoomTable } from './room-table.ts';
 import { createWriters, type Writers } from './writers.ts';
 
 /** How far past the highest accepted clock a mutation may be when the relay's own clock has stepped back. */
 const CLOCK_STEP = msToClock(1000);
+/** What every other rule let pass, and that broke the documents all the same. */
+const POISONOUS = { rule: 'an update leaves the document well' };
 /** Entries are read in pages of this size. */
 export const PAGE = 200;
 /** A snapshot that is more entries behind than this is made anew for the next cold join. */
@@ -32,6 +35,10 @@ export interface RoomOptions {
   readonly storage: RelayStorage;
   readonly clock: Clock;
   readonly random: Random;
+  /** More structs and deleted items than this in one frame are refused. */
+  readonly items: number;
+  /** Whether a frame has broken this room before. */
+  readonly isQuarantined: (poison: Poison) => boolean;
 }
 
 /** In whose name server code writes; without it, the relay's. */
@@ -57,7 +64,7 @@ export interface RoomEvents {
   /** A group is kept: acknowledge it, then tell the others. */
   committed(group: readonly Accepted<Author>[]): void;
   /** The room is of no use any more: what it holds in memory may not be what is kept. */
-  broken(error: unknown): void;
+  broken(error: unknown, poison?: Poison): void;
 }
 
 /** One room in memory: judges, folds, numbers and keeps. Knows no links. */
@@ -134,7 +141,7 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     head,
     soon: clock.soon,
     committed: events.committed,
-    failed: events.broken,
+    failed: (error) => events.broken(error),
   });
   const host: MutatorHost = {
     schema,
@@ -218,10 +225,15 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
       writers.checkNext(frame.writer, frame.number);
       if (!marks.isFree(frame.key)) return 'duplicate';
       checkFrame(frame);
-      const judged = frame.updates.map((update) => ({
-        ...update,
-        judged: tableOf(update.table).judge(frame.writer, frame.clock, update.bytes),
-      }));
+      const poison = { frame, author };
+      if (options.isQuarantined(poison)) throw new CotableError('protocol.gateRefused', POISONOUS);
+      // The limit is of the whole frame.
+      let left = options.items;
+      const judged = frame.updates.map((update) => {
+        const judged = tableOf(update.table).judge(frame.writer, frame.clock, update.bytes, left);
+        left -= judged.items;
+        return { ...update, judged };
+      });
       // From here on nothing is refused: memory changes, and must be thrown away if it cannot be kept.
       try {
         const repairs: TableUpdate[] = [];
@@ -233,8 +245,8 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
         marks.take(frame.key);
         accept(frame, frame.updates, repairs, author, author.userId);
       } catch (error) {
-        events.broken(error);
-        throw error;
+        events.broken(error, poison);
+        throw new CotableError('protocol.gateRefused', POISONOUS, { cause: error });
       }
       return 'accepted';
     },
@@ -283,15 +295,20 @@ function createRoom(options: RoomOptions, stored: StoredRoom, updates: readonly 
     const at = hybrid.next();
     const changed = result.changes(at);
     checkFrameSize(name, changed, result.intents);
-    const updates: TableUpdate[] = [];
-    for (const [table, changes] of changed) {
-      const bytes = tableOf(table).write(changes);
-      if (bytes) updates.push({ table, bytes });
+    try {
+      const updates: TableUpdate[] = [];
+      for (const [table, changes] of changed) {
+        const bytes = tableOf(table).write(changes);
+        if (bytes) updates.push({ table, bytes });
+      }
+      const mutation = { key, writer, number: writers.next(writer), clock: at, intents: result.intents };
+      const seq = accept(mutation, updates, [], { userId }, '', attempt);
+      placed?.(seq);
+      return seq;
+    } catch (error) {
+      events.broken(error);
+      throw error;
     }
-    const mutation = { key, writer, number: writers.next(writer), clock: at, intents: result.intents };
-    const seq = accept(mutation, updates, [], { userId }, '', attempt);
-    placed?.(seq);
-    return seq;
   }
 
   function assertOpen(): void {
