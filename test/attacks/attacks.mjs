@@ -42,6 +42,7 @@ export const attacks = {
   'h7-deletes-descending': gate(ASCEND, update([], [[writer, range(500, (index) => [500 - index, 1])]]), { hazard: '7', before: [first] }),
   'h7-too-many-deletes-descending': gate(TOO_MANY, update([], [[writer, range(5_000, (index) => [5_000 - index, 1])]]), { hazard: '7' }),
   'h7-too-many-structs': gate(TOO_MANY, update([block(range(2_001, (index) => head(`k${index}`, any([clock]))))]), { hazard: '7' }),
+  'h7-too-many-tables': { hazard: '7', code: 'protocol.badFrame', frames: [mutate(update([]), { copies: 2_500 })] },
   'h7-same-key-in-one-update': gate('a cell is written once', update([block(range(500, () => head('x', any([clock]))))]), { hazard: '7' }),
   'h7-same-key-from-the-head-again': gate('a writer writes behind its own items', update([block([head('x')], { from: 1 })]), {
     hazard: '7',

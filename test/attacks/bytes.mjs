@@ -30,13 +30,15 @@ export const hello = ({ user = 'eve', by = writer, replica = 77, room = 'room' }
     numbers(out, [0, 0, 0, replica, by, 0, 0]);
   });
 
-export const mutate = (update, { number = 1, by = writer, table = 'notes', at = clock, replica = 77 } = {}) =>
+export const mutate = (update, { number = 1, by = writer, table = 'notes', at = clock, replica = 77, copies = 1 } = {}) =>
   frame(2, (out) => {
     numbers(out, [birth.lineage, birth.epoch, by, number, replica, number, at]);
     texts(out, ['write']);
-    numbers(out, [0, 1]);
-    texts(out, [table]);
-    encoding.writeVarUint8Array(out, update);
+    numbers(out, [0, copies]);
+    for (let copy = 0; copy < copies; copy++) {
+      texts(out, [table]);
+      encoding.writeVarUint8Array(out, update);
+    }
   });
 
 /** A frame that only a relay sends. */
