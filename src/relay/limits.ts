@@ -15,7 +15,7 @@ export interface Limits {
   readonly bufferedBytes: number;
   /** A newcomer gets more of what it lacks when no more than this waits for it. */
   readonly catchUpBytes: number;
-  /** A link on which less than a part of that leaves within this time is closed with `limit.bytes`. */
+  /** A link that is waited for so long, and still has more than `catchUpBytes` waiting, is closed with `limit.bytes`. */
   readonly drainMs: number;
   /** A link that has not said hello by then is closed with `protocol.timeout`; a connection that is no WebSocket yet, without a word. */
   readonly helloMs: number;

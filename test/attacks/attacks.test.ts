@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createStore } from 'cotable';
 import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
@@ -139,6 +140,23 @@ describe('the gate', () => {
       for (const version of versions) expect(isAtLeast(version.split('.').map(Number), least), `${name} ${version}`).toBe(true);
     }
   });
+
+  it('[GA8] is not put before a Yjs whose lib0 reads beyond its input: such a relay does not start', () => {
+    const start = `
+      import { memoryRelayStorage } from 'cotable/adapters/memory';
+      import { createRelay } from 'cotable/relay';
+      import { mutators, schema } from './test/fixtures/notes.mjs';
+      await createRelay({ backend: { schema, mutators }, storage: memoryRelayStorage() }).close();`;
+    const run = (...options: string[]) =>
+      spawnSync(process.execPath, [...options, '--input-type=module', '--eval', start], {
+        cwd: new URL('../..', import.meta.url),
+        encoding: 'utf8',
+      });
+    expect(run()).toMatchObject({ status: 0, stderr: '' });
+    const unsafe = run('--import', './test/fixtures/unsafe-lib0.mjs');
+    expect(unsafe.status).toBe(1);
+    expect(unsafe.stderr).toContain('install lib0 0.2.118 or later');
+  }, 30_000);
 
   it('[GA3] says of what it lets pass which cells are written and which are touched', () => {
     const probe = createGateProbe('notes');
