@@ -48,7 +48,8 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /**
  * A relay: keeps rooms, tells members what was kept, runs mutators for the server. Throws `schema.invalid` when a
- * mutator is missing, and an `Error` when Yjs stands on a lib0 that is not safe. It owns `storage` from here on; nothing listens before `listen` or `attach`.
+ * mutator is missing, and an `Error` when Yjs stands on a lib0 that is not safe. It owns `storage` from here on; nothing
+ * listens before `listen` or `attach`.
  */
 export function createRelay<S extends AnySchema, P extends Platform = NoPlatform>(options: RelayOptions<S, P>): Relay<S> {
   const { schema } = options.backend;
