@@ -1,5 +1,6 @@
 // npm run bench                 everything, in rounds, with tables at the end and the figures in bench/results
 // npm run bench -- --streams    only the streams
+// npm run bench -- --gate       only the gate beside the apply that it protects
 // npm run bench -- --quick      the same with little data: whether it runs, not how fast things are
 // npm run bench -- --profile cotable     one round under the profiler: where the server's time goes (of streams, with --streams)
 import { writeFile } from 'node:fs/promises';
@@ -19,6 +20,11 @@ const started = Date.now();
 const say = (text) => console.log(`${String(Math.round((Date.now() - started) / 1_000)).padStart(4)} s  ${text}`);
 const onlyStreams = process.argv.includes('--streams');
 
+if (process.argv.includes('--gate')) {
+  const { measureGate } = await import('../test/tools/gate-cost.mjs');
+  await keep('gate', await measureGate(say), () => '');
+  process.exit();
+}
 await installPeers(say);
 const at = process.argv.indexOf('--profile');
 if (at > 0) {

@@ -132,6 +132,11 @@ export const catalogue = {
     message: 'Row {key} of table {table} may not be changed like this',
     hint: 'An access rule of the app says so; params.fields are the fields that would have changed.',
   },
+  'limit.links': {
+    httpStatus: 503,
+    message: 'The relay has {limit} links of this kind, and takes no more',
+    hint: 'The store connects again by itself, later.',
+  },
   'limit.bytes': {
     httpStatus: 413,
     message: 'The reader is {bytes} bytes behind, more than {limit}',
@@ -218,6 +223,7 @@ interface TypedParams {
   'protocol.timeout': { ms: number };
   'protocol.gateRefused': { rule: string };
   'limit.bytes': { bytes: number; limit: number };
+  'limit.links': { limit: number };
   'storage.corrupt': { record: string };
   'storage.unavailable': { reason: string };
   'action.unknown': { name: string };

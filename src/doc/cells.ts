@@ -51,6 +51,11 @@ export function rowKeyProblem(key: unknown): string | undefined {
   return key.includes(SEPARATOR) ? 'it holds U+001F' : undefined;
 }
 
+/** What is wrong with a field's name, if anything. It is a part of its cell's key. */
+export function fieldProblem(field: string): string | undefined {
+  return field.length > MAX_KEY_LENGTH ? `a key of ${field.length} characters` : undefined;
+}
+
 /** An effect while it is put together. */
 export type EffectBuilder = Map<string, { row: Cell | undefined; fields: Map<string, Cell> }>;
 

@@ -9,15 +9,15 @@ import { effectOfUpdate, gateUpdate, toCell, type UpdateEffect } from './update.
 /** One table's Yjs document: makes and takes updates. What a row is worth is decided by the fold, not here. */
 export interface TableDoc {
   /**
-   * Applies updates that were accepted, in order, as one transaction. Throws when one of them needs what is not there,
-   * unless it `mayLack` that: then it waits for it.
+   * Applies updates that were accepted, in order, as one transaction. Throws when the document is not well afterwards:
+   * then it is of no use any more. What it lacks it waits for when it `mayLack` that.
    */
   apply(updates: readonly Uint8Array[], mayLack?: boolean): void;
   /** What an accepted update writes, after it was applied. */
   effectOf(update: Uint8Array): Effect;
   /** Checks a stranger's update (see `gateUpdate`), before it is applied. */
-  gate(writer: number, clock: number, update: Uint8Array): UpdateEffect;
-  /** How many structs and delete ranges writing these would make at most: a gate takes `MAX_ITEMS`. */
+  gate(writer: number, clock: number, update: Uint8Array, limit?: number): UpdateEffect;
+  /** How many structs and deleted items writing these would make at most: a gate takes `MAX_ITEMS` a frame. */
   countItems(changes: CellChanges): number;
   /** Writes cells and takes cells out in one transaction. Returns the update, `undefined` when nothing had to change. */
   write(changes: CellChanges): Uint8Array | undefined;
@@ -73,18 +73,26 @@ export function createTableDoc(table: string, writer: number): TableDoc {
     return value === undefined ? undefined : toCell(value, splitCellKey(key).field === undefined);
   }
 
+  /** What Yjs has swallowed, put aside or made besides would break this document, or those of others, later on. */
+  function assertWell(mayLack: boolean): void {
+    const { store, share } = doc;
+    if (!mayLack && (store.pendingStructs || store.pendingDs))
+      throw new Error(`an update of table ${table} stands on items that are not there`);
+    if (doc._transactionCleanups.length > 0) throw new Error(`a transaction of table ${table} did not end`);
+    if (share.size !== 1) throw new Error(`an update of table ${table} made a map of another name`);
+  }
+
   return {
     cell,
     effectOf: (update) => effectOfUpdate(doc, table, update),
-    gate: (writerOfUpdate, clock, update) => gateUpdate(doc, table, writerOfUpdate, clock, update),
+    gate: (writerOfUpdate, clock, update, limit) => gateUpdate(doc, table, writerOfUpdate, clock, update, limit),
     encode: () => Y.encodeStateAsUpdate(doc),
 
     apply(updates, mayLack = false) {
       Y.transact(doc, () => {
         for (const update of updates) Y.applyUpdate(doc, update);
       });
-      if (!mayLack && (doc.store.pendingStructs || doc.store.pendingDs))
-        throw new Error(`an update of table ${table} stands on items that are not there`);
+      assertWell(mayLack);
     },
 
     countItems(changes) {

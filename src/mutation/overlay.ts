@@ -1,5 +1,5 @@
 import { CotableError } from '../errors.ts';
-import { cellKey, clockOfRow, rowKeyProblem, type Cell, type CellChanges, type RowCells } from '../doc/cells.ts';
+import { cellKey, clockOfRow, fieldProblem, rowKeyProblem, type Cell, type CellChanges, type RowCells } from '../doc/cells.ts';
 import type { TableReader, TableWriter } from '../schema/mutators.ts';
 import type { TableSchema } from '../schema/table.ts';
 import { validate } from '../schema/validator.ts';
@@ -74,6 +74,10 @@ export function createTableOverlay(
       throw new CotableError('value.notJson', { path: problem(path), found });
     });
     if (!isJsonObject(frozen)) return refuse([{ message: 'a row is an object', path: [] }]);
+    for (const field of Object.keys(frozen)) {
+      const found = fieldProblem(field);
+      if (found !== undefined) throw new CotableError('value.notJson', { path: problem([field.slice(0, 32)]), found });
+    }
     if (written.has(key) && written.get(key) === undefined) replaced.add(key);
     written.set(key, untouched ? withUnknown(untouched, frozen) : frozen);
   }

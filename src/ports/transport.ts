@@ -14,6 +14,8 @@ export interface Link {
    * called too, once, with the same reason, before `close` returns. Closing twice does nothing.
    */
   close(reason?: CotableError): void;
+  /** On a relay: the other side has said who it is, and is no stranger any more. Only an acceptor that treats strangers otherwise has it. */
+  greeted?(): void;
 }
 
 /** What a link tells the side that holds it. Nothing is called before `connect` or `accept` has returned, nor after `closed`. */

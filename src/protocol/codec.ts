@@ -29,6 +29,8 @@ const TYPES = {
 
 /** Bounds the lists of one frame: a length is checked before anything is made for it. */
 const MAX_ITEMS = 100_000;
+/** A mutation has at most so many cells, and so no more tables. */
+const MAX_UPDATES = 2_000;
 
 export function encodeFrame(frame: Frame): Uint8Array {
   const out = encoding.createEncoder();
@@ -166,7 +168,7 @@ function readBody(input: Reader, type: number): Frame {
         clock: decoding.readVarUint(input),
         name: decoding.readVarString(input),
         intents: readList(input, (from) => ({ name: decoding.readVarString(from), input: decoding.readVarString(from) })),
-        updates: readUpdates(input),
+        updates: readUpdates(input, MAX_UPDATES),
       };
     case TYPES.welcome:
       return {
@@ -272,8 +274,8 @@ export function writeUpdates(out: Writer, updates: readonly TableUpdate[]): void
   });
 }
 
-export function readUpdates(input: Reader): TableUpdate[] {
-  return readList(input, (from) => ({ table: decoding.readVarString(from), bytes: readBytes(from) }));
+export function readUpdates(input: Reader, limit?: number): TableUpdate[] {
+  return readList(input, (from) => ({ table: decoding.readVarString(from), bytes: readBytes(from) }), limit);
 }
 
 function writeList<T>(out: Writer, items: readonly T[], write: (out: Writer, item: T) => void): void {
@@ -281,10 +283,10 @@ function writeList<T>(out: Writer, items: readonly T[], write: (out: Writer, ite
   for (const item of items) write(out, item);
 }
 
-function readList<T>(input: Reader, read: (input: Reader) => T): T[] {
+function readList<T>(input: Reader, read: (input: Reader) => T, limit = MAX_ITEMS): T[] {
   const length = decoding.readVarUint(input);
   // Each item takes at least one byte, so a longer list is a lie.
-  if (length > MAX_ITEMS || length > input.arr.length - input.pos) throw new Error(`a list of ${length} items does not fit`);
+  if (length > limit || length > input.arr.length - input.pos) throw new Error(`a list of ${length} items does not fit`);
   return Array.from({ length }, () => read(input));
 }
 

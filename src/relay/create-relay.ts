@@ -1,8 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { webSocketAcceptor, type WebSocketAcceptor } from '../../transports/websocket/acceptor.ts';
 import type { AnyAccess } from '../access/access.ts';
+import { assertBoundedReads } from '../doc/check-lib0.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
@@ -10,9 +11,10 @@ import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
 import { policiesOf, type BackendConfig, type NoPlatform } from './backend.ts';
-import { limitsOf, type LimitOptions } from './limits.ts';
+import { limitsOf, type LimitOptions, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
+import { createStrangers } from './strangers.ts';
 
 export interface RelayOptions<S extends AnySchema, P extends Platform = NoPlatform> {
   readonly backend: BackendConfig<S, P>;
@@ -47,13 +49,16 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /**
  * A relay: keeps rooms, tells members what was kept, runs mutators for the server. Throws `schema.invalid` when a
- * mutator is missing. It owns `storage` from here on; nothing listens before `listen` or `attach`.
+ * mutator is missing, and an `Error` when Yjs stands on a lib0 that is not safe. It owns `storage` from here on; nothing
+ * listens before `listen` or `attach`.
  */
 export function createRelay<S extends AnySchema, P extends Platform = NoPlatform>(options: RelayOptions<S, P>): Relay<S> {
   const { schema } = options.backend;
   const mutators: MutatorFunctions = options.backend.mutators;
   checkMutators(schema, mutators);
+  assertBoundedReads();
   const clock = realClock();
+  const limits = limitsOf(options.limits);
   const core = createRelayOf({
     schema,
     mutators,
@@ -65,7 +70,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     clock,
     random: Math.random,
     logger: options.logger ?? SILENT,
-    limits: limitsOf(options.limits),
+    limits,
   });
   const web = new Hono().get('/healthz', (context) => {
     const health = core.health();
@@ -76,7 +81,17 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
   for (const acceptor of acceptors) acceptor.start(core.accept);
 
   function attach(server: Server, { path }: { readonly path?: string } = {}): () => void {
-    const acceptor: WebSocketAcceptor = webSocketAcceptor({ server, path, origins: options.origins, clock });
+    const acceptor: WebSocketAcceptor = webSocketAcceptor({
+      server,
+      path,
+      origins: options.origins,
+      maxMessageBytes: limits.messageBytes,
+      // With what WebSockets put around it.
+      maxStrangerBytes: 2 * limits.greetingBytes,
+      pingMs: limits.pingMs,
+      pongMs: limits.pongMs,
+      clock,
+    });
     acceptor.start(core.accept);
     acceptors.add(acceptor);
     return () => {
@@ -91,7 +106,8 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     mutate: (room, name, input) => core.mutate(room, name, input),
 
     async listen(port = 0, host = '127.0.0.1') {
-      const server = createServer(getRequestListener(web.fetch));
+      const server = createServer(slowRequests(limits.helloMs), getRequestListener(web.fetch));
+      boundWaiting(server, limits);
       attach(server);
       servers.add(server);
       await new Promise<void>((resolve, refuse) => {
@@ -115,4 +131,21 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
       );
     },
   };
+}
+
+/** Who takes longer to ask for something is cut off by Node. */
+function slowRequests(ms: number): ServerOptions {
+  return { headersTimeout: ms, requestTimeout: ms, connectionsCheckingInterval: Math.min(ms, 1_000) };
+}
+
+/** Connections that have not become a WebSocket are strangers too: of these many may wait, and the oldest go first. */
+function boundWaiting(server: Server, limits: Limits): void {
+  const strangers = createStrangers(limits);
+  const leaving = new WeakMap<object, () => void>();
+  server.on('connection', (socket) => {
+    const leave = strangers.arrive(socket.remoteAddress ?? '', () => socket.destroy());
+    leaving.set(socket, leave);
+    socket.once('close', leave);
+  });
+  server.on('upgrade', ({ socket }) => leaving.get(socket)?.());
 }

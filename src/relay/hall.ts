@@ -9,6 +9,7 @@ import { parseJson } from '../protocol/json.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { Accepted } from './commits.ts';
 import type { Member, MemberHost, Seat } from './member.ts';
+import type { Limits } from './limits.ts';
 import { PAGE } from './load-room.ts';
 import type { Author, Room } from './room.ts';
 import type { RoomStreams } from './streams.ts';
@@ -20,6 +21,7 @@ export interface HallParts {
   readonly schema: AnySchema;
   readonly storage: RelayStorage;
   readonly clock: Clock;
+  readonly limits: Limits;
   /** A run is queued. */
   readonly queued: (run: QueuedRun) => void;
   /** Nobody is left. */
@@ -38,12 +40,12 @@ export interface Hall {
   broadcast(frames: readonly RelayFrame[]): void;
   /** A run has ended with the entry `seq`, which is kept. */
   runEnded(run: string, ending: RunEnding, seq: number): void;
-  /** Closes every link. */
-  clear(error: CotableError): void;
+  /** Closes every link, `but` one that is told otherwise. */
+  clear(error: CotableError, but?: { readonly userId: string }): void;
 }
 
 export function createHall(parts: HallParts): Hall {
-  const { room, streams, schema, storage, clock, name } = parts;
+  const { room, streams, schema, storage, clock, limits, name } = parts;
   const { lineage, epoch } = room;
   /** Members of which a mutation was refused. */
   const silent = new WeakSet<Member>();
@@ -53,6 +55,8 @@ export function createHall(parts: HallParts): Hall {
   const present = new Set<Member>();
   /** Those who are level: they get each group as it is committed. */
   const level = new Set<Member>();
+  /** Those of them that are too far behind for pieces of streams. */
+  const late = new Set<Member>();
 
   async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
     for (const other of present) {
@@ -114,9 +118,25 @@ export function createHall(parts: HallParts): Hall {
       seq = last.seq;
     }
     level.add(member);
+    showStreams(member);
+  }
+
+  function showStreams(member: Member): void {
     const open = streams.open();
     member.send({ type: 'streams', runs: open.map((frame) => frame.run) });
     for (const frame of open) member.send(frame);
+  }
+
+  /** Nothing ephemeral is kept for who does not keep up: once that link takes more, it gets the streams as they are then. */
+  function skip(member: Member): void {
+    if (late.has(member)) return;
+    late.add(member);
+    member.drained().then(
+      () => {
+        if (late.delete(member)) showStreams(member);
+      },
+      (error: unknown) => member.fail(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }))),
+    );
   }
 
   function mutate(member: Member, frame: MutateFrame): void {
@@ -173,6 +193,7 @@ export function createHall(parts: HallParts): Hall {
   function leave(member: Member): void {
     present.delete(member);
     level.delete(member);
+    late.delete(member);
     for (const [run, members] of waiting) if (members.delete(member) && members.size === 0) waiting.delete(run);
     if (present.size === 0) parts.left();
   }
@@ -202,14 +223,17 @@ export function createHall(parts: HallParts): Hall {
     },
     broadcast(frames) {
       const message = joinFrames(frames.map(encodeFrame));
-      for (const member of level) member.sendMessage(message);
+      for (const member of level) {
+        if (late.has(member) || member.buffered > limits.ephemeralBytes) skip(member);
+        else member.sendMessage(message);
+      }
     },
     runEnded(run, ending, seq) {
       for (const member of waiting.get(run) ?? []) member.send({ type: 'run', run, ending, seq });
       waiting.delete(run);
     },
-    clear(error) {
-      for (const member of [...present]) member.fail(error);
+    clear(error, but) {
+      for (const member of [...present]) if (member !== but) member.fail(error);
     },
   };
 }

@@ -10,6 +10,7 @@ import { decodeRecord, decodeTables } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { isOutgrown, makeAfresh } from './epoch.ts';
 import type { Limits } from './limits.ts';
+import type { Poison } from './quarantine.ts';
 import { createRoomTable, type RoomTable } from './room-table.ts';
 
 /** Entries are read in pages of this size. */
@@ -25,6 +26,8 @@ export interface RoomOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly limits: Limits;
+  /** Whether a frame has broken this room before. */
+  readonly isQuarantined: (poison: Poison) => boolean;
 }
 
 /** A room as it was read from disk. */

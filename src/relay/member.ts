@@ -17,6 +17,8 @@ export interface Member extends Author {
   send(frame: RelayFrame): void;
   /** A message made once for many members. */
   sendMessage(message: Uint8Array): void;
+  /** Bytes that wait for this link. */
+  readonly buffered: number;
   /** Resolves when the link can take more of what is not urgent. Rejects when it is gone, or takes nothing for too long. */
   drained(): Promise<void>;
   /** Tells the other side why, and closes. */
@@ -52,6 +54,8 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   let hello: HelloFrame | undefined;
   let seat: Seat | undefined;
   let isClosed = false;
+  /** What came before the seat. */
+  const greeting = { bytes: 0, frames: 0 };
   /** The last words are being sent. */
   let isFailing = false;
   const cancelGreeting = clock.after(limits.helloMs, () => fail(new CotableError('protocol.timeout', { ms: limits.helloMs })));
@@ -69,6 +73,9 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     },
     sendMessage(message) {
       if (!isClosed) batch.message(message);
+    },
+    get buffered() {
+      return link.buffered;
     },
     drained,
     fail,
@@ -127,6 +134,16 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     }
   }
 
+  /** Nobody needs much to say who it is. */
+  function countGreeting(bytes: number): void {
+    greeting.bytes += bytes;
+    if (greeting.bytes > limits.greetingBytes)
+      throw new CotableError('protocol.frameTooLarge', { bytes: greeting.bytes, limit: limits.greetingBytes });
+    greeting.frames += 1;
+    if (greeting.frames > limits.greetingFrames)
+      throw new CotableError('protocol.badFrame', { problem: `more than ${limits.greetingFrames} frames before the welcome` });
+  }
+
   function greet(frame: HelloFrame): void {
     const seated = (taken: Seat): void => void (seat = taken);
     host.join(member, frame, seated).then(
@@ -140,7 +157,11 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     opened: () => undefined,
     message(message) {
       try {
-        for (const bytes of splitMessage(message)) if (!isClosed && !isFailing) read(bytes);
+        for (const bytes of splitMessage(message)) {
+          if (isClosed || isFailing) return;
+          if (!seat) countGreeting(bytes.length);
+          read(bytes);
+        }
       } catch (error) {
         fail(toError(error));
       }

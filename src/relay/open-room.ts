@@ -5,6 +5,7 @@ import { quiet } from '../util/deferred.ts';
 import { createHall, type Hall } from './hall.ts';
 import type { RoomOptions } from './load-room.ts';
 import { openRoom, type Room } from './room.ts';
+import type { Poison } from './quarantine.ts';
 import type { RunRoom } from './runs/run-room.ts';
 import { createRoomStreams } from './streams.ts';
 
@@ -22,7 +23,7 @@ export interface OpenRoom extends RunRoom {
 
 export interface OpenRoomEvents {
   /** It is of no use any more: what it holds in memory may not be what is kept. */
-  broken(opened: OpenRoom, error: unknown): void;
+  broken(opened: OpenRoom, error: unknown, poison?: Poison): void;
   /** Documents are being made afresh: whoever comes now waits for `renewed`. */
   renewing(renewed: Promise<OpenRoom>): void;
   /** A run is queued. */
@@ -75,7 +76,7 @@ export async function openRoomWithLinks(options: RoomOptions, events: OpenRoomEv
   async function load(): Promise<{ readonly room: Room; readonly hall: Hall }> {
     const room: Room = await openRoom(options, {
       committed: (group) => hall.committed(group),
-      broken: (error) => events.broken(opened, error),
+      broken: (error, poison) => events.broken(opened, error, poison),
       refused({ key, name: mutation }, { userId }, { code, params }) {
         logger.info({ room: name, mutation, id: mutationId(key), userId, code, params }, 'mutation refused');
       },
@@ -88,6 +89,7 @@ export async function openRoomWithLinks(options: RoomOptions, events: OpenRoomEv
       schema,
       storage,
       clock,
+      limits,
       queued: events.queued,
       left: () => events.left(opened),
     });

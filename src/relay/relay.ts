@@ -10,12 +10,14 @@ import { roomNameProblem } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Limits } from './limits.ts';
 import { isLasting } from './load-room.ts';
-import { createMember, type Member, type Seat } from './member.ts';
+import { createMember } from './member.ts';
 import { openRoomWithLinks, type OpenRoom } from './open-room.ts';
+import { createQuarantine } from './quarantine.ts';
 import { SYSTEM } from './room.ts';
 import type { AnyActionPolicy } from './backend.ts';
 import type { Platform } from './platform.ts';
 import { createRunner } from './runs/runner.ts';
+import { createStrangers } from './strangers.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
 export interface RelayParts {
@@ -56,6 +58,12 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const rooms = new Map<string, Promise<OpenRoom>>();
   const open = new Map<string, OpenRoom>();
   const links = new Set<Link>();
+  /** Those that have said hello. */
+  const known = new Set<Link>();
+  const strangers = createStrangers(limits);
+  const quarantine = createQuarantine();
+  /** What rooms that left memory still keep. */
+  const leaving = new Map<string, Promise<void>>();
   /** Cancels of the timers that take rooms out of memory. */
   const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
@@ -77,12 +85,32 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   runner.resume().catch((error: unknown) => logger.error({ error }, 'runs of before could not be taken up'));
 
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
-    const member = createMember(link, origin, { clock, logger, limits, join });
+    const drop = (limit: number): void => {
+      logger.warn({ code: 'limit.links', limit, ip: origin.ip }, 'link closed');
+      link.close(new CotableError('limit.links', { limit }));
+    };
+    const leaveStrangers = strangers.arrive(origin.ip, drop);
+    const member = createMember(link, origin, {
+      clock,
+      logger,
+      limits,
+      async join(newcomer, hello, seated) {
+        checkHello(hello);
+        if (known.size >= limits.links) throw new CotableError('limit.links', { limit: limits.links });
+        leaveStrangers();
+        known.add(link);
+        link.greeted?.();
+        const { hall } = await roomOf(hello.room);
+        return hall.join(newcomer, hello, seated);
+      },
+    });
     links.add(link);
     return {
       ...member,
       closed(reason) {
+        leaveStrangers();
         links.delete(link);
+        known.delete(link);
         member.closed(reason);
       },
     };
@@ -108,13 +136,21 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     return loading;
   }
 
-  function load(name: string): Promise<OpenRoom> {
-    const options = { name, schema, mutators, access: parts.access, storage, clock, random, logger, limits };
+  async function load(name: string): Promise<OpenRoom> {
+    // What an earlier memory of this room had accepted before it broke is kept first: it comes before all that is new.
+    await leaving.get(name);
+    const isQuarantined = quarantine.has;
+    const options = { name, schema, mutators, access: parts.access, storage, clock, random, logger, limits, isQuarantined };
     return openRoomWithLinks(options, {
-      broken(opened, error) {
+      broken(opened, error, poison) {
+        if (poison) logger.error({ room: name, error, ...quarantine.add(poison) }, 'frame kept for study');
         logger.error({ room: name, error }, 'room thrown out of memory');
+        const settled = opened.settled().catch(() => undefined);
+        leaving.set(name, settled);
+        void settled.then(() => leaving.get(name) === settled && leaving.delete(name));
         forget(name, opened, UNLOADED);
-        opened.hall.clear(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
+        const reason = poison ? UNLOADED : asUnavailable(error);
+        opened.hall.clear(reason, poison?.author);
       },
       renewing: (renewed) => void rooms.set(name, renewed),
       queued: (run) => runner.begin(name, run),
@@ -140,13 +176,11 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     unloads.add(cancel);
   }
 
-  async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
+  function checkHello(hello: HelloFrame): void {
     if (hello.userId === '' || hello.userId === SYSTEM) throw new CotableError('auth.required', {});
     const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
     if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
     if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);
-    const { hall } = await roomOf(hello.room);
-    return hall.join(member, hello, seated);
   }
 
   async function close(): Promise<void> {
@@ -184,4 +218,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     },
     close: () => (closing ??= close()),
   };
+}
+
+function asUnavailable(error: unknown): CotableError {
+  return asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }));
 }

@@ -12,7 +12,7 @@ export interface RoomTable {
   /** The rows that an effect would change. */
   changes(effect: Effect): readonly RowChange[];
   /** Checks a stranger's update; throws `protocol.gateRefused`. Nothing is changed. */
-  judge(writer: number, clock: number, update: Uint8Array): UpdateEffect;
+  judge(writer: number, clock: number, update: Uint8Array, limit: number): UpdateEffect;
   /** Applies a judged update and folds it. Returns what had to be written so that the document equals the fold. */
   accept(update: Uint8Array, judged: UpdateEffect): Uint8Array | undefined;
   /** Writes as the relay itself. */

@@ -17,12 +17,15 @@ import { checkRow } from '../schema/row.ts';
 import { isOutgrown } from './epoch.ts';
 import { loadRoom, type LoadedRoom, type RoomOptions } from './load-room.ts';
 import { createMarks, type Marks } from './marks.ts';
+import type { Poison } from './quarantine.ts';
 import { createRefusals } from './refusals.ts';
 import type { RoomTable } from './room-table.ts';
 import { createWriters, type Writers } from './writers.ts';
 
 /** How far past the highest accepted clock a mutation may be when the relay's own clock has stepped back. */
 const CLOCK_STEP = msToClock(1000);
+/** What every other rule let pass, and that broke the documents all the same. */
+const POISONOUS = { rule: 'an update leaves the document well' };
 /** A snapshot that is more entries behind than this is made anew for the next cold join. */
 const FRESH_SNAPSHOT = 200;
 /** Whether documents have outgrown their rows is looked at this often for each `minItems` mutations. */
@@ -53,7 +56,7 @@ export interface RoomEvents {
   /** A mutation was refused, for `reason`. */
   refused(frame: MutateFrame, author: Author, reason: CotableError): void;
   /** The room is of no use any more: what it holds in memory may not be what is kept. */
-  broken(error: unknown): void;
+  broken(error: unknown, poison?: Poison): void;
   /** The documents have become much larger than their rows: told now and then, until the room is closed. */
   outgrown(): void;
 }
@@ -113,9 +116,9 @@ function createRoom(options: RoomOptions, { stored, writer, tables, isCompactabl
     head,
     soon: clock.soon,
     committed: events.committed,
-    failed: events.broken,
+    failed: (error) => events.broken(error),
   });
-  const refusals = createRefusals({ storage, room, marks, writers, commits, failed: events.broken });
+  const refusals = createRefusals({ storage, room, marks, writers, commits, failed: (error) => events.broken(error) });
   const host: MutatorHost = {
     schema,
     mutators: options.mutators,
@@ -220,10 +223,15 @@ function createRoom(options: RoomOptions, { stored, writer, tables, isCompactabl
       writers.checkNext(frame.writer, frame.number);
       if (!marks.isFree(frame.key)) return 'duplicate';
       checkFrame(frame);
-      const judged = frame.updates.map((update) => ({
-        ...update,
-        judged: tableOf(update.table).judge(frame.writer, frame.clock, update.bytes),
-      }));
+      const poison = { frame, author };
+      if (options.isQuarantined(poison)) throw new CotableError('protocol.gateRefused', POISONOUS);
+      // The limit is of the whole frame.
+      let left = options.limits.items;
+      const judged = frame.updates.map((update) => {
+        const judged = tableOf(update.table).judge(frame.writer, frame.clock, update.bytes, left);
+        left -= judged.items;
+        return { ...update, judged };
+      });
       const refusal = refusalOf(frame, author, judged);
       if (refusal) {
         refusals.add(frame, author, refusal);
@@ -241,8 +249,8 @@ function createRoom(options: RoomOptions, { stored, writer, tables, isCompactabl
         marks.take(frame.key);
         accept(frame, frame.updates, repairs, author, author.userId);
       } catch (error) {
-        events.broken(error);
-        throw error;
+        events.broken(error, poison);
+        throw new CotableError('protocol.gateRefused', POISONOUS, { cause: error });
       }
       return 'accepted';
     },
@@ -288,15 +296,20 @@ function createRoom(options: RoomOptions, { stored, writer, tables, isCompactabl
     const at = hybrid.next();
     const changed = result.changes(at);
     checkFrameSize(name, changed, result.intents);
-    const updates: TableUpdate[] = [];
-    for (const [table, changes] of changed) {
-      const bytes = tableOf(table).write(changes);
-      if (bytes) updates.push({ table, bytes });
+    try {
+      const updates: TableUpdate[] = [];
+      for (const [table, changes] of changed) {
+        const bytes = tableOf(table).write(changes);
+        if (bytes) updates.push({ table, bytes });
+      }
+      const mutation = { key, writer, number: writers.next(writer), clock: at, intents: result.intents };
+      const seq = accept(mutation, updates, [], { userId }, '', attempt);
+      placed?.(seq);
+      return seq;
+    } catch (error) {
+      events.broken(error);
+      throw error;
     }
-    const mutation = { key, writer, number: writers.next(writer), clock: at, intents: result.intents };
-    const seq = accept(mutation, updates, [], { userId }, '', attempt);
-    placed?.(seq);
-    return seq;
   }
 
   function assertOpen(): void {

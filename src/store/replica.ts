@@ -140,10 +140,9 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
 
   function checkSize(name: string, changes: ReadonlyMap<string, CellChanges>, intents: readonly Intent[]): void {
     checkFrameSize(name, changes, intents);
-    for (const [table, cells] of changes) {
-      const size = tables.get(table)?.doc.countItems(cells) ?? 0;
-      if (size > MAX_ITEMS) throw new CotableError('mutation.tooLarge', { name, size, unit: 'cells', limit: MAX_ITEMS });
-    }
+    let size = 0;
+    for (const [table, cells] of changes) size += tables.get(table)?.doc.countItems(cells) ?? 0;
+    if (size > MAX_ITEMS) throw new CotableError('mutation.tooLarge', { name, size, unit: 'cells', limit: MAX_ITEMS });
   }
 
   function basisOf(result: MutatorResult): ReadonlySet<string> {

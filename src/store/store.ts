@@ -52,6 +52,7 @@ const PASSING = new Set([
   'room.lineageChanged',
   'protocol.timeout',
   'limit.bytes',
+  'limit.links',
   'storage.conflict',
   'storage.notDurable',
   'storage.unavailable',

@@ -4,3 +4,5 @@ export { reportLine } from './report.ts';
 export type { Counts, Kind, SimulationReport } from './report.ts';
 export { simulate } from './simulate.ts';
 export type { SimulateOptions } from './simulate.ts';
+export { createGateProbe } from './gate-probe.ts';
+export type { GateProbe, GateVerdict } from './gate-probe.ts';

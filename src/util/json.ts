@@ -13,9 +13,14 @@ export interface JsonObject {
 export type JsonPath = readonly (string | number)[];
 
 /** Deeper values are refused: a decoder that recurses must not be driven into a stack overflow. */
-const MAX_JSON_DEPTH = 32;
+export const MAX_JSON_DEPTH = 32;
 
 const FORBIDDEN_KEYS: ReadonlySet<unknown> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Whether a key would reach into what objects inherit. */
+export function isForbiddenKey(key: string): boolean {
+  return FORBIDDEN_KEYS.has(key);
+}
 
 /** What keeps a value from being plain JSON. */
 export interface JsonProblem {
@@ -34,8 +39,8 @@ export function toFrozenJson(value: unknown, refuse: (problem: JsonProblem) => n
 }
 
 /** What keeps a decoded value from being plain JSON; when nothing does, the value itself has been frozen deeply. */
-export function freezeJson(value: unknown): JsonProblem | undefined {
-  const problem = findProblem(value, [], 0);
+export function freezeJson(value: unknown, depth = 0): JsonProblem | undefined {
+  const problem = findProblem(value, [], depth);
   if (!problem) freeze(value as JsonValue);
   return problem;
 }

@@ -145,6 +145,17 @@ describe('what does not fit', () => {
     expect(store.table('counters').count()).toBe(keys.length);
   });
 
+  test('[MU42] a field of more than 512 characters is refused, and one of 512 is not', async () => {
+    const refused = await refusal((ctx) => ctx.table('records').set('a', { ['f'.repeat(513)]: 1 }));
+    expect(refused).toMatchObject({
+      code: 'value.notJson',
+      params: { path: expect.stringMatching(/^records\.a\.f+$/), found: expect.any(String) },
+    });
+    const store = await withNote((ctx) => ctx.table('records').set('a', { ['f'.repeat(512)]: 1 }));
+    await store.mutate.act(null);
+    expect(store.table('records').count()).toBe(1);
+  });
+
   test('[MU19] an input is refused with its issues', async () => {
     const store = await withNote(() => undefined);
     const note: (input: never) => Promise<unknown> = store.mutate.note;

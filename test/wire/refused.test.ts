@@ -197,7 +197,7 @@ describe('what a relay refuses', () => {
 
   it('[WR3] a message over the limit closes the link with the code that WebSockets have for it, and nobody else notices', async () => {
     const all = await scene();
-    const link = await rawLink(all.url);
+    const { link } = await eve(all.url);
     link.sendBytes(new Uint8Array(1200 * 1024));
     expect((await link.closed).code).toBe(1009);
     await stillWell(all);

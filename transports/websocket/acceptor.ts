@@ -21,6 +21,8 @@ export interface WebSocketAcceptorOptions {
   readonly origins?: readonly string[];
   /** A longer message closes its link with `protocol.frameTooLarge`. Default: 1 MiB. */
   readonly maxMessageBytes?: number;
+  /** Who sends more than this before `greeted` of its link is called is cut off with `protocol.frameTooLarge`. Left out: no limit. */
+  readonly maxStrangerBytes?: number;
   /** How long a link may be quiet before it is asked for a sign of life. Default: 25 s. */
   readonly pingMs?: number;
   /** How long it has for that before it is dropped with `protocol.timeout`. Default: 20 s. */
@@ -59,7 +61,9 @@ export function webSocketAcceptor(options: WebSocketAcceptorOptions): WebSocketA
     if (!take) return refuse(socket, 503);
     if (!isOurs(request)) return refuse(socket, 404);
     if (!isWelcome(request)) return refuse(socket, 403);
-    upgrades.handleUpgrade(request, socket, head, (webSocket) => acceptLink(webSocket, originOf(request), take, options, maxMessageBytes));
+    upgrades.handleUpgrade(request, socket, head, (webSocket) => {
+      acceptLink(webSocket, request, take, options, maxMessageBytes);
+    });
   };
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Another listener may serve other paths; when there is none, nobody else would answer.
@@ -79,9 +83,21 @@ export function webSocketAcceptor(options: WebSocketAcceptorOptions): WebSocketA
   };
 }
 
-function acceptLink(webSocket: WebSocket, origin: LinkOrigin, accept: Accept, options: WebSocketAcceptorOptions, limit: number): void {
-  const { link, end, attach } = createSocketLink();
+function acceptLink(
+  webSocket: WebSocket,
+  request: IncomingMessage,
+  accept: Accept,
+  options: WebSocketAcceptorOptions,
+  limit: number,
+): void {
+  const stranger = watchStranger(request.socket, options.maxStrangerBytes, (error) => {
+    link.close(error);
+    // What it still sends is not waited for.
+    webSocket.terminate();
+  });
+  const { link, end, attach } = createSocketLink(stranger.end);
   attach(webSocket);
+  webSocket.on('close', stranger.end);
   webSocket.on('error', (error) => {
     // ws answers with its own close code; here the relay learns why. How long the message was, nobody knows: it was not read.
     const isTooLarge = 'code' in error && error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
@@ -92,8 +108,23 @@ function acceptLink(webSocket: WebSocket, origin: LinkOrigin, accept: Accept, op
     end.closed(new CotableError('protocol.timeout', { ms }));
     webSocket.terminate();
   });
-  end.listen(accept(link, origin));
+  end.listen(accept(link, originOf(request)));
   end.opened();
+}
+
+/** A message is in memory before it is known to be too long for a stranger, so that bytes are counted as they come in. */
+function watchStranger(socket: Duplex, limit: number | undefined, drop: (error: CotableError) => void): { readonly end: () => void } {
+  if (limit === undefined) return { end: () => undefined };
+  let bytes = 0;
+  const count = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes <= limit) return;
+    end();
+    drop(new CotableError('protocol.frameTooLarge', { bytes, limit }));
+  };
+  const end = (): void => void socket.off('data', count);
+  socket.on('data', count);
+  return { end };
 }
 
 /** Pings a quiet socket, and calls `drop` when it stays quiet. Ends with the socket. */

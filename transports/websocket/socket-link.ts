@@ -36,7 +36,8 @@ const MAX_REASON_BYTES = 123;
 
 const ERROR_CODE = /^[a-z][\w-]*(\.[\w-]+)+$/i;
 
-export function createSocketLink(): SocketLink {
+/** `greeted`: what an acceptor does when the other side has said who it is. */
+export function createSocketLink(greeted?: () => void): SocketLink {
   const end = createLinkEnd();
   let socket: Socket | undefined;
   const link: Link = {
@@ -51,6 +52,7 @@ export function createSocketLink(): SocketLink {
       if (reason) socket?.close(CLOSE_WITH_ERROR, reasonText(reason));
       else socket?.close(CLOSE_NORMAL);
     },
+    ...(greeted && { greeted }),
   };
   return {
     link,
