@@ -1,4 +1,4 @@
-import type { Party, Schedule } from './schedule.ts';
+import { whenAwake, type Party, type Schedule } from './schedule.ts';
 
 /** A disk: does one thing after the other, and takes its time for each. */
 export interface DiskQueue {
@@ -42,7 +42,12 @@ export function createDiskQueue(schedule: Schedule, taskTime: () => number): Dis
         if (!owner.isAlive) return;
         const task = (answer: boolean): void => {
           const done = run();
-          if (answer) done.then(resolve, reject);
+          // A frozen tab hears of nothing.
+          if (answer)
+            done.then(
+              (value) => whenAwake(owner, (isAlive) => isAlive && resolve(value)),
+              (error: unknown) => whenAwake(owner, (isAlive) => isAlive && reject(error)),
+            );
           else done.then(undefined, () => undefined);
         };
         tasks.push({ owner, run: task });

@@ -27,8 +27,12 @@ export function createFinals(options: {
 
   return {
     async allShown() {
-      const end = world.schedule.now + HUSH_MS;
-      while (world.schedule.now < end || world.tabs.some(({ party }) => party.frozen)) await step();
+      let end = world.schedule.now + HUSH_MS;
+      while (world.schedule.now < end) {
+        await step();
+        // Who has just woken up still has to hear what was said.
+        if (world.tabs.some(({ party }) => party.frozen)) end = Math.max(end, world.schedule.now + HUSH_MS);
+      }
       const open = new Set(ledger.lost());
       for (const { party, device, store } of world.tabs) {
         const pending = (await device.outbox()).filter((id) => open.has(id)).length;

@@ -137,8 +137,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'src/store/replica.js',
-        from: 'tables.get(table)?.addPending(mutation.id, mutation.clock, effect);',
-        to: '(tables.get(table)?.addPending(mutation.id, mutation.clock, effect), tables.get(table)?.doc.write(effect));',
+        from: 'tables.get(table)?.addPending(mutation, effect);',
+        to: '(tables.get(table)?.addPending(mutation, effect), tables.get(table)?.doc.write(effect));',
       },
     ],
     found: /protocol.gateRefused/,
@@ -165,11 +165,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what was built on a mutation that was accepted otherwise than it was shown stays as it is',
     patches: [{ file: 'src/store/core.js', from: 'if (replica.isMisled)', to: 'if (false)' }],
     found: /which never came to be/,
-    args: ['--seed', '1', '--clients', '2'],
   },
   {
     name: 'nobody takes over from a tab that is gone',
-    patches: [{ file: 'src/store/tabs.js', from: '(silent.get(owner) ?? 0) >= patience ||', to: 'false ||' }],
+    patches: [
+      { file: 'src/store/tabs.js', from: '(silent.get(owner) ?? 0) >= patience ||', to: 'false ||' },
+      { file: 'src/store/tabs.js', from: '(stalled.get(owner)?.ticks ?? 0) > 2 * patience', to: 'false' },
+    ],
     found: /stuck/,
   },
   {
@@ -184,7 +186,6 @@ export const plantedBugs: readonly PlantedBug[] = [
       { file: 'src/store/tabs.js', from: 'if (core.replica.pending.has(verdict.id)) {', to: 'if (false) {' },
     ],
     found: /is in the log, and was rejected|was rejected, and is in the log/,
-    args: ['--seed', '1', '--clients', '2'],
   },
   {
     name: 'a tab sends what others have pending',
