@@ -165,6 +165,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what was built on a mutation that was accepted otherwise than it was shown stays as it is',
     patches: [{ file: 'src/store/core.js', from: 'if (replica.isMisled)', to: 'if (false)' }],
     found: /which never came to be/,
+    args: ['--seed', '2'],
   },
   {
     name: 'nobody takes over from a tab that is gone',
@@ -186,6 +187,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       { file: 'src/store/tabs.js', from: 'if (core.replica.pending.has(verdict.id)) {', to: 'if (false) {' },
     ],
     found: /is in the log, and was rejected|was rejected, and is in the log/,
+    args: ['--seed', '3'],
   },
   {
     name: 'a tab sends what others have pending',
