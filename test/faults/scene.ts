@@ -1,10 +1,10 @@
 import { createStore, defineAccess, defineMutators, defineSchema, table, type ClientStorage, type Store } from 'cotable';
 import { memoryClientStorage, memoryRelayDisk } from 'cotable/adapters/memory';
-import { createRelay, type Limits, type Relay, type RelayStorage } from 'cotable/relay';
+import { createRelay, type LimitOptions, type Relay, type RelayStorage } from 'cotable/relay';
 import { memoryHub, type MemoryHub } from 'cotable/transports/memory';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { foldLog } from '../property/oracle.ts';
+import { foldLog } from '../property/oracle.mjs';
 
 export type MemoryRelayDisk = ReturnType<typeof memoryRelayDisk>;
 
@@ -13,7 +13,8 @@ export const schema = defineSchema({
   schemaVersion: 1,
   tables: {
     notes: { schema: table(z.object({ id: z.string(), text: z.string(), stars: z.number().optional() })) },
-    answers: { schema: table(z.object({ id: z.string(), text: z.string() })) },
+    /** `ends`: how often the run that writes it has ended. */
+    answers: { schema: table(z.object({ id: z.string(), text: z.string(), ends: z.number() })) },
   },
   mutators: {
     write: { input: z.object({ id: z.string(), text: z.string() }) },
@@ -34,7 +35,7 @@ export const mutators = defineMutators<S>({
   },
   drop: (ctx, { id }) => void ctx.table('notes').delete(id),
   ask(ctx, { id }) {
-    ctx.table('answers').set(id, { id, text: '' });
+    ctx.table('answers').set(id, { id, text: '', ends: 0 });
     ctx.enqueueAction('answer', { id });
   },
 });
@@ -50,7 +51,7 @@ export interface FaultRelay {
   close(): Promise<void>;
 }
 
-export function startRelay(storage: RelayStorage, limits?: Partial<Limits>): FaultRelay {
+export function startRelay(storage: RelayStorage, limits?: LimitOptions): FaultRelay {
   const hub = memoryHub();
   const codes = new Set<string>();
   const log = (fields: object): void => {
@@ -68,7 +69,9 @@ export function startRelay(storage: RelayStorage, limits?: Partial<Limits>): Fau
             for (const piece of ['to be ', 'or not']) ctx.broadcastStream(piece);
             return { text: 'to be or not' };
           },
-          onSettled: (ctx, { input, text }) => void ctx.table('answers').set(input.id, { id: input.id, text }),
+          onSettled(ctx, { input: { id }, text }) {
+            ctx.table('answers').set(id, { id, text, ends: (ctx.table('answers').get(id)?.ends ?? 0) + 1 });
+          },
         },
       },
     },
@@ -105,9 +108,13 @@ export function rowsOf(store: Store<S>): Record<string, Record<string, unknown>>
 }
 
 /** Rows and mutations as an independent fold of the log finds them. */
-export function foldOf(disk: MemoryRelayDisk): { readonly rows: Record<string, unknown>; readonly mutations: readonly string[] } {
+export function foldOf(
+  disk: MemoryRelayDisk,
+  rebirths: readonly { readonly after: number; readonly bytes: Uint8Array }[] = [],
+): { readonly rows: Record<string, unknown>; readonly mutations: readonly string[] } {
   const log = disk.rooms.get('room')?.log ?? [];
-  const { rows, mutations } = foldLog(log.map((bytes, index) => ({ seq: index + 1, bytes })));
+  const entries = log.map((bytes, index) => ({ seq: index + 1, bytes }));
+  const { rows, mutations } = foldLog(entries, rebirths);
   expect(new Set(mutations).size, 'no mutation is in the log twice').toBe(mutations.length);
   return { rows: { notes: {}, answers: {}, ...rows }, mutations };
 }
