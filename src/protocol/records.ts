@@ -2,6 +2,7 @@ import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { CotableError } from '../errors.ts';
 import type { MutationKey } from '../ports/relay-storage.ts';
+import { checksumOf } from '../util/checksum.ts';
 import { readKey, readUpdates, writeKey, writeUpdates } from './codec.ts';
 import type { TableUpdate } from './frames.ts';
 
@@ -28,6 +29,12 @@ export interface AckRecord {
 
 export type LogRecord = EntryRecord | AckRecord;
 
+/**
+ * Records and snapshots end with a checksum of all that is before it: what a disk has changed since is no longer read, where a
+ * value in a row would otherwise pass for another one.
+ */
+const CHECKSUM_BYTES = 4;
+
 export function encodeRecord(record: LogRecord): Uint8Array {
   const out = encoding.createEncoder();
   encoding.writeUint8(out, record.kind === 'entry' ? 0 : 1);
@@ -38,13 +45,13 @@ export function encodeRecord(record: LogRecord): Uint8Array {
     writeUpdates(out, record.updates);
   }
   writeUpdates(out, record.repairs);
-  return encoding.toUint8Array(out);
+  return withChecksum(out);
 }
 
 /** Throws `protocol.badFrame`. */
 export function decodeRecord(bytes: Uint8Array): LogRecord {
-  const input = decoding.createDecoder(bytes);
   try {
+    const input = openChecked(bytes);
     const kind = decoding.readUint8(input);
     if (kind > 1) throw new Error(`there is no record of kind ${kind}`);
     const seq = decoding.readVarUint(input);
@@ -73,14 +80,35 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
 export function encodeTables(tables: readonly TableUpdate[]): Uint8Array {
   const out = encoding.createEncoder();
   writeUpdates(out, tables);
-  return encoding.toUint8Array(out);
+  return withChecksum(out);
 }
 
 /** Throws `protocol.badFrame`. */
 export function decodeTables(bytes: Uint8Array): readonly TableUpdate[] {
   try {
-    return readUpdates(decoding.createDecoder(bytes));
+    const input = openChecked(bytes);
+    const tables = readUpdates(input);
+    if (decoding.hasContent(input)) throw new Error('bytes are left over');
+    return tables;
   } catch (error) {
     throw new CotableError('protocol.badFrame', { problem: `in a snapshot: ${error instanceof Error ? error.message : String(error)}` });
   }
+}
+
+function withChecksum(out: encoding.Encoder): Uint8Array {
+  encoding.writeUint32(out, 0);
+  const bytes = encoding.toUint8Array(out);
+  const end = bytes.length - CHECKSUM_BYTES;
+  const sum = checksumOf(bytes, end);
+  for (let n = 0; n < CHECKSUM_BYTES; n++) bytes[end + n] = sum >>> (8 * n);
+  return bytes;
+}
+
+/** A reader of what is before the checksum. */
+function openChecked(bytes: Uint8Array): decoding.Decoder {
+  const end = bytes.length - CHECKSUM_BYTES;
+  if (!(end >= 0)) throw new Error('it is cut off');
+  let sum = checksumOf(bytes, end);
+  for (let n = 0; n < CHECKSUM_BYTES; n++, sum >>>= 8) if (bytes[end + n] !== (sum & 255)) throw new Error('its checksum is another');
+  return decoding.createDecoder(bytes.subarray(0, end));
 }

@@ -99,7 +99,8 @@ function tablesOf({ schema, random }: RoomOptions, updates: readonly TableUpdate
 
 function updatesOf(entry: Uint8Array): readonly TableUpdate[] {
   const record = decodeRecord(entry);
-  return record.kind === 'entry' ? [...record.updates, ...record.repairs] : record.repairs;
+  if (record.kind !== 'entry') throw new TypeError('it is no entry');
+  return [...record.updates, ...record.repairs];
 }
 
 /** What was well when it was written and cannot be read now was damaged since. */

@@ -21,7 +21,7 @@ import {
   type PendingMutation,
   type Replica,
 } from './replica.ts';
-import { confirmBatch, foldBatch, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
+import { confirmBatch, devicePut, foldBatch, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
 import { createStreams, type Streams } from './streams.ts';
 import type { TableChanges, TableState } from './table-state.ts';
 import { createVerdicts, type Accepted, type VerdictEvents, type Verdicts } from './verdicts.ts';
@@ -240,6 +240,11 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     else events.kept(mutations.filter(({ id }) => !failed.has(id)));
   }
 
+  /** What is confirmed cannot be read back: the relay has it. */
+  function forget(): void {
+    disk.writeQuietly({ deletePrefix: [['doc'], ['log']], delete: [keys.base] });
+  }
+
   function stale(): void {
     stales += 1;
     mustRebuild = true;
@@ -249,6 +254,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   /** What is on disk: what is confirmed, and which mutations this tab has to send. Others may have taken some over. */
   async function readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read'>> {
     const stored = await disk.read();
+    if (stored?.damage) events.damaged(stored.damage);
     for (const writer of stored?.fence ?? []) fence.add(writer);
     // What another tab took over from this one, while it was frozen perhaps, and had to give up.
     const refused = (stored?.rejected ?? []).map(({ id, error: { code, params } }): [string, CotableError] => [
@@ -297,7 +303,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     welcomed(clockOffset, fenced) {
       for (const writer of fenced) fence.delete(writer);
       device = { ...device, clockOffset };
-      disk.writeQuietly({ put: [[keys.device, device]], delete: fenced.map(keys.fence) });
+      disk.writeQuietly({ put: [devicePut(device)], delete: fenced.map(keys.fence) });
     },
 
     async load(opened, isShared) {
@@ -307,13 +313,14 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       device = { ...stored.device, schemaVersion };
       // A page that is older than what was here before may look, and change nothing.
       if (stored.device.schemaVersion > schemaVersion) disk.letGo();
-      else if (stored.device.schemaVersion < schemaVersion) disk.writeQuietly({ put: [[keys.device, device]] });
+      else if (stored.device.schemaVersion < schemaVersion) disk.writeQuietly({ put: [devicePut(device)] });
       if (isShared) for (const mutation of stored.outbox) replica.show(mutation);
       const pending = isShared ? [] : stored.outbox;
       const read = new Map(pending.map((mutation) => [mutation.id, mutation]));
       const buildOn = (confirmed: Confirmed): Promise<void> =>
         build({ confirmed, pending, read, ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
       if (stored.damage) events.damaged(stored.damage);
+      if (stored.isForgotten) forget();
       try {
         await buildOn(stored.confirmed);
       } catch (error) {
@@ -321,7 +328,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
         // Where no relay has them too there is nothing to go on with.
         if (!options.hasRelay) throw damage;
         events.damaged(damage);
-        disk.writeQuietly({ deletePrefix: [['doc'], ['log']], delete: [keys.base] });
+        forget();
         await buildOn(NOTHING_CONFIRMED);
       }
       return stored;

@@ -2,7 +2,7 @@ import { asCotableError, CotableError } from '../errors.ts';
 import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { Journal } from './journal.ts';
 import type { ForeignMutation } from './replica.ts';
-import { keys, outboxPut, rejectedPut, type Stored, type StoredDevice } from './stored.ts';
+import { devicePut, keys, outboxPut, readDevice, rejectedPut, type Stored, type StoredDevice } from './stored.ts';
 
 /** What of a store is on its device, and what is on its way there. */
 export interface Disk {
@@ -82,8 +82,9 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
       // Two tabs that open a fresh device at once are one device all the same.
       const introduce = (): Promise<void> =>
         opened.update([keys.device], ([standing]) => {
-          device = (standing as StoredDevice | undefined) ?? newcomer;
-          return standing ? {} : { put: [[keys.device, newcomer]] };
+          const known = readDevice(standing);
+          device = known ?? newcomer;
+          return known ? {} : { put: [devicePut(newcomer)] };
         });
       if (!stored.device) await introduce().catch(failed);
       return { ...stored, device };

@@ -1,5 +1,5 @@
 import { writesTheSame, type ForeignMutation, type PendingMutation, type Replica } from './replica.ts';
-import type { StoredBase } from './stored.ts';
+import type { RoomPlace } from './stored.ts';
 
 /** So many settled mutations are remembered: what is announced later than it was confirmed is one of the last. */
 const REMEMBERED = 10_000;
@@ -20,7 +20,7 @@ export interface Foreign {
   /** Takes out what is among the confirmed by now. */
   sweep(): void;
   /** Whether it is among what is confirmed up to `seq`. */
-  isIn(confirmed: StoredBase, id: string): boolean;
+  isIn(confirmed: RoomPlace, id: string): boolean;
   /** Whether it has to wait for what other tabs send. */
   isWaiting(mutation: PendingMutation): boolean;
 }

@@ -6,7 +6,7 @@ import type { MutationKey } from '../ports/relay-storage.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
 import type { Core } from './core.ts';
 import type { PendingMutation } from './replica.ts';
-import { keys, type Stored } from './stored.ts';
+import { updatePut, type Stored } from './stored.ts';
 import type { TabLine, TabMessage, TabSender } from './tab-line.ts';
 
 /** A device keeps this many records before it puts them together, at a start. */
@@ -50,7 +50,7 @@ export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => Mut
 
   function put(updates: readonly TableUpdate[], isWhole: boolean, superseded: readonly StorageKey[] = []): void {
     writing += 1;
-    core.disk.write({ put: [[keys.update(nextKey()), updates]], delete: superseded }).then(
+    core.disk.write({ put: [updatePut(nextKey(), updates)], delete: superseded }).then(
       () => written(isWhole, false),
       () => written(isWhole, true),
     );
@@ -116,7 +116,7 @@ export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => Mut
 
     record(mutation) {
       if (isTorn) whole.add(mutation.id);
-      return [keys.update(mutation.key), isTorn ? core.replica.encode() : mutation.updates];
+      return updatePut(mutation.key, isTorn ? core.replica.encode() : mutation.updates);
     },
 
     kept(mutations, failure) {

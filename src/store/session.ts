@@ -1,7 +1,7 @@
 import { CotableError, errorFromBody } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
-import { decodeRecord, decodeTables, type EntryRecord, type LogRecord } from '../protocol/records.ts';
+import { decodeRecord, decodeTables, type EntryRecord } from '../protocol/records.ts';
 import type { CallFrame, MutationRange, OutcomeFrame, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import { concatBytes } from '../util/bytes.ts';
@@ -153,7 +153,7 @@ export function createSession(
           conversation.base.entries.push(...frame.records.map(decodeRecord).filter((record) => record.kind === 'entry'));
           return installWhenWhole(conversation);
         }
-        confirm(frame.records.map(decodeRecord));
+        confirm(frame.records);
         return levelWhenCaughtUp(conversation) ?? pump();
       case 'outcome':
         return judged(frame);
@@ -206,12 +206,12 @@ export function createSession(
     await levelWhenCaughtUp(conversation);
   }
 
-  function confirm(records: readonly LogRecord[]): void {
+  function confirm(records: readonly Uint8Array[]): void {
     const pending = core.replica.pending.size;
     try {
-      core.confirm(records);
+      core.confirm(records.map(decodeRecord));
     } catch (error) {
-      // What is here does not go together with what the relay has: its snapshot does.
+      // What is here does not go together with what the relay has, or the relay's disk has spoilt an entry: its snapshot is well.
       wantsSnapshot = true;
       throw error;
     }

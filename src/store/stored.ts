@@ -2,9 +2,11 @@ import { CotableError } from '../errors.ts';
 import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
-import { decodeRecord, encodeRecord, type EntryRecord } from '../protocol/records.ts';
+import { decodeRecord, decodeTables, encodeRecord, encodeTables, type EntryRecord } from '../protocol/records.ts';
 import { byOrder } from '../mutation/mutation-id.ts';
-import type { Confirmed, ForeignMutation, OutboxCall, OutboxMutation } from './replica.ts';
+import { checksumOf } from '../util/checksum.ts';
+import { NOTHING_CONFIRMED, type Confirmed, type ForeignMutation, type OutboxCall, type OutboxMutation } from './replica.ts';
+import { seal, unseal } from './sealed.ts';
 
 /**
  * What a device keeps of a room, by key. Several tabs may write here at once, so no record says what another one does,
@@ -21,6 +23,9 @@ import type { Confirmed, ForeignMutation, OutboxCall, OutboxMutation } from './r
  * Where no relay is configured there is no log and no outbox, but
  *
  *     ['update', replica, counter]        updates of the documents, that of one mutation or many together
+ *
+ * Every record is checked against a checksum when it is read: entries and updates hold their own, so do objects (`seal`),
+ * and the base holds those of the documents.
  */
 export interface StoredDevice {
   readonly format: 1;
@@ -31,8 +36,14 @@ export interface StoredDevice {
   readonly clockOffset: number;
 }
 
-export interface StoredBase extends RoomBirth {
+/** A moment in the history of a room. */
+export interface RoomPlace extends RoomBirth {
   readonly seq: number;
+}
+
+interface StoredBase extends RoomPlace {
+  /** The documents that belong to it, each with its checksum. */
+  readonly docs: readonly (readonly [table: string, sum: number])[];
 }
 
 export interface StoredRejection extends OutboxCall {
@@ -48,6 +59,8 @@ export interface Stored {
   readonly rejected: readonly StoredRejection[];
   /** Records of updates. What they hold is among what is confirmed. */
   readonly updates: readonly StorageKey[];
+  /** Whether the documents were there and could not be read: then nothing is confirmed here. */
+  readonly isForgotten: boolean;
   /** What was there and could not be read. */
   readonly damage: CotableError<'storage.corrupt'> | undefined;
 }
@@ -65,66 +78,99 @@ export const keys = {
 
 export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])[]): Stored {
   let device: StoredDevice | undefined;
-  let base: StoredBase = { lineage: 0, epoch: 0, seq: 0 };
-  const tables: TableUpdate[] = [];
-  const log = new Map<string, Uint8Array>();
+  let base: StoredBase | undefined;
+  let hasBase = false;
+  const docs = new Map<string, StorageValue>();
+  const log = new Map<string, StorageValue>();
   const outbox: ForeignMutation[] = [];
   const fence: number[] = [];
   const rejected: StoredRejection[] = [];
   const updates: StorageKey[] = [];
+  const tables: TableUpdate[] = [];
   let damage: CotableError<'storage.corrupt'> | undefined;
-  // Values are what this module wrote, as long as nothing has damaged them.
+  const read = <T extends object>(value: StorageValue, record: string): T | undefined => {
+    const found = unseal<T>(value);
+    if (!found) damage = new CotableError('storage.corrupt', { record });
+    return found;
+  };
   for (const [key, value] of pairs) {
     const [kind, name] = key;
-    if (kind === 'device') device = value as StoredDevice;
-    else if (kind === 'base') base = value as StoredBase;
-    else if (kind === 'doc') tables.push({ table: String(name), bytes: value as Uint8Array });
-    else if (kind === 'log') log.set(JSON.stringify(key), value as Uint8Array);
-    else if (kind === 'outbox') {
-      if (isMutation(value)) outbox.push(value);
-      else damage = new CotableError('storage.corrupt', { record: `a pending mutation, ${key.slice(1).join('-')}` });
-    } else if (kind === 'fence') fence.push(Number(name));
-    else if (kind === 'rejected') rejected.push(value as StoredRejection);
+    const id = key.slice(1).join('-');
+    if (kind === 'device') device = read(value, 'the device');
+    else if (kind === 'base') {
+      hasBase = true;
+      base = read(value, 'the documents');
+    } else if (kind === 'doc') docs.set(String(name), value);
+    else if (kind === 'log') log.set(JSON.stringify(key), value);
+    else if (kind === 'outbox') outbox.push(...listOf(read<ForeignMutation>(value, `a pending mutation, ${id}`)));
+    else if (kind === 'fence') fence.push(Number(name));
+    else if (kind === 'rejected') rejected.push(...listOf(read<StoredRejection>(value, `a rejection, ${id}`)));
     else if (kind === 'update') {
-      if (!Array.isArray(value)) throw new CotableError('storage.corrupt', { record: `updates ${key.slice(1).join('-')}` });
       updates.push(key);
-      tables.push(...(value as readonly TableUpdate[]));
+      tables.push(...readUpdates(value, id));
     }
   }
   outbox.sort(byOrder);
+  const found = base && readDocs(base, docs);
+  if (!found) {
+    // Documents that belong to no base, or not to this one.
+    if (hasBase || docs.size > 0) damage = new CotableError('storage.corrupt', { record: 'the documents' });
+    const isForgotten = hasBase || docs.size > 0;
+    return { device, confirmed: { ...NOTHING_CONFIRMED, tables }, outbox, fence, rejected, updates, isForgotten, damage };
+  }
+  const { lineage, epoch, seq: first } = found.base;
   // What lies behind a gap, or is of another birth, came from a tab that was elsewhere: the relay has it.
   const entries: EntryRecord[] = [];
-  for (let seq = base.seq + 1; ; seq++) {
-    const bytes = log.get(JSON.stringify(keys.log(base, seq)));
-    if (!bytes) break;
+  for (let seq = first + 1; ; seq++) {
+    const name = JSON.stringify(keys.log(found.base, seq));
+    if (!log.has(name)) break;
     try {
-      entries.push(readEntry(bytes));
+      entries.push(readEntry(log.get(name), seq));
     } catch (error) {
       // What comes from here on the relay has too.
       damage = new CotableError('storage.corrupt', { record: `entry ${seq} of the log` }, { cause: error });
       break;
     }
   }
-  return { device, confirmed: { ...base, seq: base.seq + entries.length, tables, entries }, outbox, fence, rejected, updates, damage };
+  const confirmed = { lineage, epoch, seq: first + entries.length, tables: [...found.tables, ...tables], entries };
+  return { device, confirmed, outbox, fence, rejected, updates, isForgotten: false, damage };
 }
 
-function readEntry(bytes: Uint8Array): EntryRecord {
-  const record = decodeRecord(bytes);
-  if (record.kind !== 'entry') throw new TypeError('it is no entry');
+/** A base with its documents; `undefined` when those are not what it was written with. */
+function readDocs(
+  base: StoredBase,
+  docs: ReadonlyMap<string, StorageValue>,
+): { readonly base: StoredBase; readonly tables: readonly TableUpdate[] } | undefined {
+  const tables: TableUpdate[] = [];
+  for (const [table, sum] of base.docs) {
+    const bytes = docs.get(table);
+    if (!(bytes instanceof Uint8Array) || checksumOf(bytes) !== sum) return undefined;
+    tables.push({ table, bytes });
+  }
+  return { base, tables };
+}
+
+function readUpdates(value: StorageValue, id: string): readonly TableUpdate[] {
+  try {
+    return decodeTables(value as Uint8Array);
+  } catch (error) {
+    throw new CotableError('storage.corrupt', { record: `updates ${id}` }, { cause: error });
+  }
+}
+
+/** The device as its record says; `undefined` when there is none that can be read. */
+export function readDevice(value: StorageValue): StoredDevice | undefined {
+  return unseal(value);
+}
+
+function listOf<T>(item: T | undefined): T[] {
+  return item === undefined ? [] : [item];
+}
+
+function readEntry(value: StorageValue, seq: number): EntryRecord {
+  const record = decodeRecord(value as Uint8Array);
+  if (record.kind !== 'entry' || record.seq !== seq) throw new TypeError('it is not that entry');
   return record;
-}
-
-function isMutation(value: unknown): value is ForeignMutation {
-  if (typeof value !== 'object' || value === null) return false;
-  const { key, id, name, place, clock, effects } = value as Partial<ForeignMutation>;
-  return (
-    typeof key?.replica === 'number' &&
-    typeof id === 'string' &&
-    typeof name === 'string' &&
-    clock !== undefined &&
-    place !== undefined &&
-    effects instanceof Map
-  );
 }
 
 /** How accepted mutations and the end of their outbox records become one transaction. */
@@ -139,25 +185,35 @@ export function confirmBatch(birth: RoomBirth, entries: readonly EntryRecord[]):
  * A snapshot in the place of all that was confirmed. Entries of the same birth stay, because another tab may be ahead;
  * not when this one was ahead of the relay, for then they are of a history that the relay has forgotten.
  */
-export function installBatch(former: StoredBase, confirmed: Confirmed): StorageBatch {
+export function installBatch(former: RoomPlace, confirmed: Confirmed): StorageBatch {
   const { lineage, epoch, seq, tables, entries } = confirmed;
-  const base: StoredBase = { lineage, epoch, seq: seq - entries.length };
+  const base = { lineage, epoch, seq: seq - entries.length };
   const staysTrue = former.lineage === lineage && former.epoch === epoch && former.seq <= seq;
   return {
     deletePrefix: staysTrue ? [['doc']] : [['doc'], ['log', former.lineage, former.epoch]],
-    put: [[keys.base, base], ...tables.map(docPut), ...(confirmBatch(base, entries).put ?? [])],
+    put: [...basePuts(base, tables), ...(confirmBatch(base, entries).put ?? [])],
   };
 }
 
 /** The log folded into the documents. */
 export function foldBatch(confirmed: Confirmed, tables: readonly TableUpdate[]): StorageBatch {
   const { lineage, epoch, seq, entries } = confirmed;
-  const base: StoredBase = { lineage, epoch, seq };
-  return { put: [[keys.base, base], ...tables.map(docPut)], delete: entries.map((entry) => keys.log(base, entry.seq)) };
+  const base = { lineage, epoch, seq };
+  return { deletePrefix: [['doc']], put: basePuts(base, tables), delete: entries.map((entry) => keys.log(base, entry.seq)) };
 }
 
-function docPut({ table, bytes }: TableUpdate): [StorageKey, StorageValue] {
-  return [keys.doc(table), bytes];
+function basePuts(base: RoomPlace, tables: readonly TableUpdate[]): [StorageKey, StorageValue][] {
+  const docs = tables.map(({ table, bytes }): [string, number] => [table, checksumOf(bytes)]);
+  const record: StoredBase = { ...base, docs };
+  return [[keys.base, seal(record)], ...tables.map(({ table, bytes }): [StorageKey, StorageValue] => [keys.doc(table), bytes])];
+}
+
+export function devicePut(device: StoredDevice): [StorageKey, StorageValue] {
+  return [keys.device, seal(device)];
+}
+
+export function updatePut(key: MutationKey, updates: readonly TableUpdate[]): [StorageKey, StorageValue] {
+  return [keys.update(key), encodeTables(updates)];
 }
 
 /** What other tabs are told of a mutation, and what is on disk of it. */
@@ -167,13 +223,13 @@ export function toForeign(mutation: OutboxMutation, owner: number): ForeignMutat
 }
 
 export function outboxPut(mutation: ForeignMutation): [StorageKey, StorageValue] {
-  return [keys.outbox(mutation.key), mutation];
+  return [keys.outbox(mutation.key), seal(mutation)];
 }
 
 /** The record of a rejection. */
 export function rejectedPut({ key, id, name, input, userId, at }: OutboxCall, error: CotableError): [StorageKey, StorageValue] {
   const record: StoredRejection = { key, id, name, input, userId, at, error: refusalOf(error) };
-  return [keys.rejected(key), record];
+  return [keys.rejected(key), seal(record)];
 }
 
 export function refusalOf({ code, params }: CotableError): Refusal {

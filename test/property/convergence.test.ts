@@ -5,7 +5,7 @@ import { memoryHub } from 'cotable/transports/memory';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { mutators, openStore, schema } from './chat.ts';
-import { foldLog } from './oracle.ts';
+import { foldLog } from './oracle.mjs';
 
 const NAMES = ['ann', 'ben', 'cyd'] as const;
 type Chat = Store<typeof schema>;

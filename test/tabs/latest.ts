@@ -1,4 +1,5 @@
 import type { JsonValue, StorageValue } from 'cotable';
+import * as decoding from 'lib0/decoding';
 import * as Y from 'yjs';
 
 /** A record of updates, as it lies on disk. */
@@ -15,7 +16,7 @@ type Cell = readonly [clock: number, value: JsonValue | undefined];
  */
 export function latestCells(records: readonly Written[]): Readonly<Record<string, unknown>> | undefined {
   const tables = new Map<string, Y.Doc>();
-  const updates = records.flatMap(({ value }) => value as readonly { table: string; bytes: Uint8Array }[]);
+  const updates = records.flatMap(({ value }) => readUpdates(value as Uint8Array));
   for (const { table, bytes } of updates) {
     const doc = tables.get(table) ?? new Y.Doc();
     tables.set(table, doc);
@@ -52,4 +53,11 @@ export function latestCells(records: readonly Written[]): Readonly<Record<string
   }
   const sorted = (map: Map<string, unknown>): unknown[] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return { things: sorted(rows.things), records: sorted(rows.records) };
+}
+
+function readUpdates(record: Uint8Array): { readonly table: string; readonly bytes: Uint8Array }[] {
+  const input = decoding.createDecoder(record);
+  return Array.from({ length: decoding.readVarUint(input) }, () => {
+    return { table: decoding.readVarString(input), bytes: decoding.readVarUint8Array(input).slice() };
+  });
 }

@@ -2,7 +2,7 @@ import type { RelayStorage } from 'cotable/relay';
 import * as decoding from 'lib0/decoding';
 import { expect } from 'vitest';
 import * as Y from 'yjs';
-import { foldLog } from '../property/oracle.ts';
+import { foldLog } from '../property/oracle.mjs';
 
 /**
  * No document of a tab ever held bytes of what another had pending: each update in the log has items of its own writer

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { foldLog } from '../property/oracle.ts';
+import { foldLog } from '../property/oracle.mjs';
 import { collect, kept, level, rowsOf, turns, when, type TestStore } from '../spec/support.ts';
 import { createRelayScene } from './scene.ts';
 import { createTabNet } from './tab-net.ts';

@@ -1,29 +1,18 @@
 /**
  * Folds the raw log of a room, sharing no code with the product: it reads the bytes itself, resolves keys from Yjs items
  * by hand and keeps rows in plain records. It looks at what mutations wrote and not at what the relay repaired.
+ * `rebirths`: with which documents new epochs began, behind which entry: later entries are written on their items.
  */
 import * as decoding from 'lib0/decoding';
 import { decodeUpdate } from 'yjs';
 
-interface Row {
-  clock: number;
-  value: Record<string, unknown> | null;
-  edits: Record<string, { clock: number; there: boolean; value: unknown }>;
-}
-
-export interface OracleResult {
-  /** By table, by key. */
-  readonly rows: Record<string, Record<string, Record<string, unknown>>>;
-  /** `replica.counter` of each entry, in order. */
-  readonly mutations: readonly string[];
-}
-
-export function foldLog(entries: readonly { readonly seq: number; readonly bytes: Uint8Array }[]): OracleResult {
-  const state: Record<string, Record<string, Row>> = {};
-  const keyOfItem = new Map<string, string>();
-  const mutations: string[] = [];
+export function foldLog(entries, rebirths = []) {
+  const state = {};
+  const keyOfItem = new Map();
+  const mutations = [];
   entries.forEach(({ seq, bytes }, index) => {
     if (seq !== index + 1) throw new Error(`entry ${index + 1} of the log is numbered ${seq}`);
+    for (const { after, bytes: documents } of rebirths) if (after === index) learnItems(documents, keyOfItem);
     const input = decoding.createDecoder(bytes);
     if (decoding.readUint8(input) !== 0) throw new Error('the log holds something else than entries');
     const head = Array.from({ length: 6 }, () => decoding.readVarUint(input));
@@ -37,7 +26,7 @@ export function foldLog(entries: readonly { readonly seq: number; readonly bytes
       }
     }
   });
-  const rows: OracleResult['rows'] = {};
+  const rows = {};
   for (const [table, found] of Object.entries(state)) {
     rows[table] = {};
     for (const [key, row] of Object.entries(found)) {
@@ -53,16 +42,17 @@ export function foldLog(entries: readonly { readonly seq: number; readonly bytes
   return { rows, mutations };
 }
 
-function readCells(table: string, update: Uint8Array, keyOfItem: Map<string, string>): [string, unknown[]][] {
-  const cells: [string, unknown[]][] = [];
-  for (const struct of decodeUpdate(update).structs) {
-    const item = struct as unknown as {
-      id: { client: number; clock: number };
-      origin: { client: number; clock: number } | null;
-      parentSub: string | null;
-      content: { arr?: unknown[] };
-    };
-    const name = (id: { client: number; clock: number }): string => `${table} ${id.client} ${id.clock}`;
+function learnItems(documents, keyOfItem) {
+  const input = decoding.createDecoder(documents);
+  for (let left = decoding.readVarUint(input); left > 0; left--) {
+    readCells(decoding.readVarString(input), decoding.readVarUint8Array(input).slice(), keyOfItem);
+  }
+}
+
+function readCells(table, update, keyOfItem) {
+  const cells = [];
+  for (const item of decodeUpdate(update).structs) {
+    const name = ({ client, clock }) => `${table} ${client} ${clock}`;
     const key = item.parentSub ?? (item.origin ? keyOfItem.get(name(item.origin)) : undefined);
     const cell = item.content.arr?.[0];
     if (key === undefined || !Array.isArray(cell)) throw new Error('the log holds an item that is no cell');
@@ -72,14 +62,14 @@ function readCells(table: string, update: Uint8Array, keyOfItem: Map<string, str
   return cells;
 }
 
-function apply(table: Record<string, Row>, cellKey: string, cell: unknown[]): void {
+function apply(table, cellKey, cell) {
   const [key = '', field] = cellKey.split('\u001f');
   const clock = Number(cell[0]);
   const row = table[key];
   if (field === undefined) {
     if (row && row.clock >= clock) return;
-    const value = cell.length > 1 ? (cell[1] as Record<string, unknown>) : null;
-    const edits: Row['edits'] = {};
+    const value = cell.length > 1 ? cell[1] : null;
+    const edits = {};
     if (value) for (const [name, edit] of Object.entries(row?.edits ?? {})) if (edit.clock > clock) edits[name] = edit;
     table[key] = { clock, value, edits };
     return;
