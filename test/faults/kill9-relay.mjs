@@ -10,7 +10,7 @@ const relay = createRelay({
   storage: sqlite(file),
   // An independent fold of the log goes from its first entry to its last: no new epoch comes between.
   limits: { compaction: { minItems: Infinity, writers: Infinity } },
-  logger: { info: quiet, warn: quiet, error: (fields, message) => console.error(message, fields.error ?? '') },
+  logger: { info: quiet, warn: quiet, error: (fields, message) => process.stderr.write(`${message} ${fields.error ?? ''}\n`) },
 });
 const { url } = await relay.listen(Number(port));
 process.stdout.write(`${new URL(url).port}\n`);
