@@ -82,7 +82,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     room: roomOf,
     ended: (name, run, ending, seq) => open.get(name)?.hall.runEnded(run, ending, seq),
   });
-  runner.resume().catch((error: unknown) => logger.error({ error }, 'runs of before could not be taken up'));
+  void runner.resume();
 
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
     const drop = (limit: number): void => {
@@ -148,6 +148,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
         const settled = opened.settled().catch(() => undefined);
         leaving.set(name, settled);
         void settled.then(() => leaving.get(name) === settled && leaving.delete(name));
+        void settled.then(() => runner.resume(name));
         forget(name, opened, UNLOADED);
         const reason = poison ? UNLOADED : asUnavailable(error);
         opened.hall.clear(reason, poison?.author);

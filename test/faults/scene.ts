@@ -129,7 +129,7 @@ export function nameInLog(id: string): string {
 export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: nothing came of it`)), 20_000);
+    timer = setTimeout(() => reject(new Error(`${what}: nothing came of it`)), 60_000);
   });
   try {
     return await Promise.race([promise, late]);

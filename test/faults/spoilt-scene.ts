@@ -9,6 +9,18 @@ export async function level(store: Store<S>): Promise<void> {
   await soon(firstValueFrom(store.status$.pipe(isLevel)), 'level');
 }
 
+/** The store shows such a row. */
+export async function seen<N extends 'notes' | 'answers'>(
+  store: Store<S>,
+  name: N,
+  key: string,
+  passes: (row: Readonly<Record<string, unknown>> & { readonly ends: number }) => boolean,
+  what: string,
+): Promise<void> {
+  const isSeen = filter(({ row }: { readonly row: unknown }) => row !== undefined && passes(row as never));
+  await soon(firstValueFrom(store.table(name).row$(key).pipe(isSeen)), what);
+}
+
 /** Resolves when the device has everything that the store has written so far. */
 export async function closed(store: Store<S>): Promise<void> {
   await soon(store.close(), 'close');

@@ -1,4 +1,4 @@
-import { asCotableError, CotableError } from '../../errors.ts';
+import { asCotableError, CotableError, isCotableError } from '../../errors.ts';
 import type { MutatorBody } from '../../mutation/run.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { QueuedRun, RelayStorage, RunEnding } from '../../ports/relay-storage.ts';
@@ -33,8 +33,11 @@ export interface RunnerOptions {
  */
 export interface Runner {
   begin(room: string, run: QueuedRun): void;
-  /** Takes up what had not ended when the relay stopped. */
-  resume(): Promise<void>;
+  /**
+   * Takes up what has not ended and is not at work, of one room or of all, as soon as the disk says what that is: at the
+   * start, and when a room's memory is given up, which may not have heard of what was queued. Never rejects.
+   */
+  resume(room?: string): Promise<void>;
   /** Aborts the attempts that are under way; they are taken up at the next start. */
   close(): void;
 }
@@ -75,7 +78,8 @@ export function createRunner(options: RunnerOptions): Runner {
     const place = await options.room(name);
     const release = place.hold();
     try {
-      const number = await storage.beginAttempt(name, run.id);
+      const number = await begun(name, run.id);
+      if (number === undefined) return;
       const work: Attempt = { place, policy, shape, run, number, signal };
       const result = await attempt(work);
       if (signal.aborted) return;
@@ -84,6 +88,18 @@ export function createRunner(options: RunnerOptions): Runner {
     } finally {
       release();
       options.released(name);
+    }
+  }
+
+  /** The number of the next attempt; `undefined` when the run has ended, though nobody here has heard of it. */
+  async function begun(room: string, run: string): Promise<number | undefined> {
+    try {
+      return await storage.beginAttempt(room, run);
+    } catch (error) {
+      if (!isCotableError(error, 'storage.conflict')) throw error;
+      const stored = await storage.run(room, run);
+      if (!stored || stored.ending) return undefined;
+      throw error;
     }
   }
 
@@ -174,20 +190,33 @@ export function createRunner(options: RunnerOptions): Runner {
         }
         // The room was thrown out of memory, or the disk does not answer: the next attempt may find both well.
         logger.error({ room, run: run.id, action: run.name, error }, 'an attempt could not go on');
-        const cancel = options.after(AGAIN_MS, () => {
-          waiting.delete(cancel);
-          begin(room, run);
-        });
-        waiting.add(cancel);
+        again(() => begin(room, run));
       },
     );
   }
 
+  function again(work: () => void): void {
+    const cancel = options.after(AGAIN_MS, () => {
+      waiting.delete(cancel);
+      work();
+    });
+    waiting.add(cancel);
+  }
+
+  async function resume(room?: string): Promise<void> {
+    try {
+      for (const run of await storage.openRuns(room)) begin(run.room, run);
+    } catch (error) {
+      if (isClosed) return;
+      // Nobody else would ever begin them.
+      logger.error({ error }, 'runs of before could not be taken up');
+      again(() => void resume(room));
+    }
+  }
+
   return {
     begin,
-    async resume() {
-      for (const run of await storage.openRuns()) begin(run.room, run);
-    },
+    resume,
     close() {
       isClosed = true;
       for (const cancel of waiting) cancel();
