@@ -304,6 +304,11 @@ export function errorFromBody(body: { readonly errorCode: string; readonly error
   return new CotableError<string>(body.errorCode, body.errorParams);
 }
 
+/** The same of an error as it is kept and sent: its code and params alone. */
+export function errorOf({ code, params }: { readonly code: string; readonly params: Readonly<Record<string, unknown>> }): CotableError {
+  return errorFromBody({ errorCode: code, errorParams: params });
+}
+
 /** Anything thrown, as an error of the catalogue: Cotable's own pass, others become the cause of what `wrap` makes. */
 export function asCotableError(error: unknown, wrap: (reason: string) => CotableError): CotableError {
   return isCotableError(error) ? (error as CotableError) : wrap(error instanceof Error ? error.message : String(error));

@@ -1,5 +1,5 @@
 import type { AnyAccess } from '../access/access.ts';
-import { CotableError, errorFromBody } from '../errors.ts';
+import { CotableError, errorOf } from '../errors.ts';
 import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -257,11 +257,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     if (stored?.damage) events.damaged(stored.damage);
     for (const writer of stored?.fence ?? []) fence.add(writer);
     // What another tab took over from this one, while it was frozen perhaps, and had to give up.
-    const refused = (stored?.rejected ?? []).map(({ id, error: { code, params } }): [string, CotableError] => [
-      id,
-      errorFromBody({ errorCode: code, errorParams: params }),
-    ]);
-    verdicts.reject(new Map(refused));
+    verdicts.reject(new Map(stored?.rejected.map(({ id, error }) => [id, errorOf(error)])));
     const read = new Map<string, ForeignMutation>();
     for (const mutation of stored?.outbox ?? []) {
       const { id, owner } = mutation;

@@ -1,5 +1,5 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
-import { errorFromBody, type CotableError } from '../errors.ts';
+import { errorOf, type CotableError } from '../errors.ts';
 import type { StorageBatch } from '../ports/client-storage.ts';
 import { keys, type StoredRejection } from './stored.ts';
 import type { OutboxCall } from './replica.ts';
@@ -50,10 +50,7 @@ export function createRejections(
     list$: list.asObservable(),
     load(stored) {
       if (stored.length === 0) return;
-      list.next([
-        ...stored.map((item) => toRejection(item, errorFromBody({ errorCode: item.error.code, errorParams: item.error.params }))),
-        ...list.value,
-      ]);
+      list.next([...stored.map((item) => toRejection(item, errorOf(item.error))), ...list.value]);
     },
     add(mutation, error) {
       // Two may say so: the relay, and the tab that sent it.

@@ -248,8 +248,10 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
         for (const { table: name, bytes } of entry.updates) {
           const table = tables.get(name);
           if (!table) continue;
-          effects.set(name, mine?.writer === entry.writer ? (mine.effects.get(name) ?? new Map()) : table.doc.effectOf(bytes));
-          table.confirm(effects.get(name) ?? new Map());
+          const own = mine?.writer === entry.writer ? mine.effects.get(name) : undefined;
+          const effect = own ?? table.doc.effectOf(bytes);
+          effects.set(name, effect);
+          table.confirm(effect);
         }
         const shown = foreign.get(id);
         // It ran again where it was pending, and this comes before its tab has said so.

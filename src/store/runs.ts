@@ -1,5 +1,5 @@
 import { BehaviorSubject } from 'rxjs';
-import { CotableError, errorFromBody } from '../errors.ts';
+import { CotableError, errorOf } from '../errors.ts';
 import { checkAction } from '../mutation/run.ts';
 import type { CallFrame, RunFrame } from '../protocol/frames.ts';
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
@@ -66,7 +66,7 @@ export function createRuns(schema: AnySchema, send: ((frame: CallFrame) => void)
       open.delete(id);
       end(run, ending.status);
       if (ending.status === 'succeeded') run.result.resolve(JSON.parse(ending.output));
-      else run.result.reject(errorFromBody({ errorCode: ending.error.code, errorParams: ending.error.params }));
+      else run.result.reject(errorOf(ending.error));
     },
     close() {
       isClosed = true;

@@ -1,6 +1,6 @@
-import { CotableError, errorFromBody } from '../errors.ts';
+import { CotableError, errorOf } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
-import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
+import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
 import { decodeRecord, decodeTables, type EntryRecord } from '../protocol/records.ts';
 import type { CallFrame, MutationRange, OutcomeFrame, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
@@ -182,7 +182,7 @@ export function createSession(
     const id = mutationId(key);
     if (!core.replica.pending.has(id)) return;
     events.heard();
-    if ('refused' in outcome) core.verdicts.reject(new Map([[id, toError(outcome.refused)]]));
+    if ('refused' in outcome) core.verdicts.reject(new Map([[id, errorOf(outcome.refused)]]));
     await startOver();
   }
 
@@ -282,7 +282,7 @@ export function createSession(
         }
         continue;
       }
-      const error = toError(outcome.refused);
+      const error = errorOf(outcome.refused);
       const foreign = core.replica.foreign.get(id);
       if (mutation) refused.set(id, error);
       else if (foreign) elsewhere.push([foreign, error]);
@@ -365,10 +365,6 @@ export function createSession(
       return done.promise;
     },
   };
-}
-
-function toError({ code, params }: Refusal): CotableError {
-  return errorFromBody({ errorCode: code, errorParams: params });
 }
 
 /** The highest clock that the relay takes for now. */

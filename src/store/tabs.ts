@@ -1,4 +1,4 @@
-import { errorFromBody } from '../errors.ts';
+import { errorOf } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { createDeferred } from '../util/deferred.ts';
 import type { Core } from './core.ts';
@@ -153,8 +153,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     const mutation = core.replica.foreign.get(verdict.id);
     if ('seq' in verdict) core.foreign.accepted(verdict.id, verdict.seq);
     else {
-      const { code, params } = verdict.refused;
-      const error = errorFromBody({ errorCode: code, errorParams: params });
+      const error = errorOf(verdict.refused);
       if (core.replica.pending.has(verdict.id)) {
         // Taken over from this tab, while it was frozen perhaps.
         core.verdicts.reject(new Map([[verdict.id, error]]));
