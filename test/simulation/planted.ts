@@ -185,7 +185,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a tab that wakes sends what another one had to give up',
     patches: [
-      { file: 'src/store/core.js', from: 'verdicts.reject(new Map(refused));', to: '' },
+      { file: 'src/store/core.js', from: 'verdicts.reject(new Map(stored?.rejected', to: 'void (new Map(stored?.rejected' },
       { file: 'src/store/tabs.js', from: 'if (core.replica.pending.has(verdict.id)) {', to: 'if (false) {' },
     ],
     found: /is in the log, and was rejected|was rejected, and is in the log/,
