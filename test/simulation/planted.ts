@@ -75,7 +75,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a mutation leaves the outbox when it is sent',
     patches: [
       {
-        file: 'src/store/session.js',
+        file: 'src/store/sending.js',
         from: "link.send({ type: 'mutate',",
         to: "core.disk.writeQuietly({ delete: [['outbox', key.replica, key.counter]] }); link.send({ type: 'mutate',",
       },
@@ -92,7 +92,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a store names nobody to be fenced',
-    patches: [{ file: 'src/store/session.js', from: 'const fence = [...core.fence];', to: 'const fence = [];' }],
+    patches: [{ file: 'src/store/conversation.js', from: 'const fence = [...core.fence];', to: 'const fence = [];' }],
     found: /sends .* and nobody has fenced writer/,
   },
   {
@@ -109,12 +109,18 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a mutation is sent before its record is on disk',
-    patches: [{ file: 'src/store/session.js', from: '(core.disk.isUnstored(item.id) ||', to: '(false ||' }],
+    patches: [{ file: 'src/store/sending.js', from: '(core.disk.isUnstored(item.id) ||', to: '(false ||' }],
     found: /its record never was on a device/,
   },
   {
     name: 'a rebuilt replica keeps its writer',
-    patches: [{ file: 'src/store/core.js', from: 'replica.hasSent ? randomName(random) : replica.writer', to: 'replica.writer' }],
+    patches: [
+      {
+        file: 'src/store/road-back.js',
+        from: 'state.replica.hasSent ? randomName(options.random) : state.replica.writer',
+        to: 'state.replica.writer',
+      },
+    ],
     found: /protocol.gateRefused|diverged|stuck/,
   },
   {
@@ -165,7 +171,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'what was built on a mutation that was accepted otherwise than it was shown stays as it is',
-    patches: [{ file: 'src/store/core.js', from: 'if (replica.isMisled)', to: 'if (false)' }],
+    patches: [{ file: 'src/store/core.js', from: 'if (state.replica.isMisled)', to: 'if (false)' }],
     found: /which never came to be/,
   },
   {
@@ -179,20 +185,20 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'who takes over does not know which writers have to be fenced',
-    patches: [{ file: 'src/store/core.js', from: 'for (const writer of stored?.fence ?? [])', to: 'for (const writer of [])' }],
+    patches: [{ file: 'src/store/road-back.js', from: 'for (const writer of stored?.fence ?? [])', to: 'for (const writer of [])' }],
     found: /sends .* and nobody has fenced writer/,
   },
   {
     name: 'a tab that wakes sends what another one had to give up',
     patches: [
-      { file: 'src/store/core.js', from: 'verdicts.reject(new Map(stored?.rejected', to: 'void (new Map(stored?.rejected' },
+      { file: 'src/store/road-back.js', from: 'verdicts.reject(new Map(stored?.rejected', to: 'void (new Map(stored?.rejected' },
       { file: 'src/store/tabs.js', from: 'if (core.replica.pending.has(verdict.id)) {', to: 'if (false) {' },
     ],
     found: /is in the log, and was rejected|was rejected, and is in the log/,
   },
   {
     name: 'a tab sends what others have pending',
-    patches: [{ file: 'src/store/core.js', from: 'owner === replicaName || adopted.has(id)', to: 'true' }],
+    patches: [{ file: 'src/store/road-back.js', from: 'owner === replicaName || adopted.has(id)', to: 'true' }],
     found: /sends .* and nobody has fenced writer/,
   },
   {

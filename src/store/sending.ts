@@ -1,0 +1,29 @@
+import type { Conversation } from './conversation.ts';
+import type { Core } from './core.ts';
+
+/** So many that were sent are left in a queue before it is cut. */
+const CUT_AFTER = 1000;
+
+/** Sends of a link's queue what may be sent and the link has room for, in order, each once. */
+export function sendQueue(core: Core, conversation: Conversation): void {
+  const { link, queue } = conversation;
+  if (!queue) return;
+  // What has to run again first is not sent as it is.
+  while (link.hasRoom && !core.mustRebuild) {
+    const item = queue[conversation.sent];
+    if (!item || ('id' in item && (core.disk.isUnstored(item.id) || core.foreign.isWaiting(item)))) break;
+    conversation.sent += 1;
+    if (!('id' in item)) {
+      link.send(item);
+      continue;
+    }
+    core.replica.hasSent = true;
+    conversation.sentIds.add(item.id);
+    const { lineage, epoch } = core.replica.birth;
+    const { writer, number, key, clock, name, intents, updates } = item;
+    link.send({ type: 'mutate', lineage, epoch, writer, number, key, clock, name, intents, updates });
+  }
+  if (conversation.sent < CUT_AFTER && conversation.sent < queue.length) return;
+  queue.splice(0, conversation.sent);
+  conversation.sent = 0;
+}
