@@ -1,13 +1,19 @@
 import { promisifyRequest } from 'idb-keyval';
 import { asCotableError, CotableError } from '../src/errors.ts';
-import type { ClientDatabase, ClientStorage, StorageBatch, StorageKey } from '../src/ports/client-storage.ts';
-import { createConnection, type Connection } from './indexeddb-connection.ts';
+import type { ClientDatabase, ClientStorage, Durability, StorageBatch, StorageKey } from '../src/ports/client-storage.ts';
+import { committed, createConnection, nameOf, type Connection } from './indexeddb-connection.ts';
+import { createTrace } from './indexeddb-trace.ts';
 
 export interface IndexedDbOptions {
   /** Databases are named `prefix/name`. Default: `cotable`. */
   readonly prefix?: string;
   /** How long another tab may keep the database from opening before that is `storage.blocked`. Default: 10 s. */
   readonly openTimeoutMs?: number;
+  /**
+   * Whether each open asks the browser to keep this site's data for good (`navigator.storage.persist()`). Some browsers
+   * ask their user, some decide by themselves. Nothing waits for the answer. Default: `false`, nobody is asked.
+   */
+  readonly persist?: boolean;
 }
 
 /**
@@ -18,25 +24,62 @@ export interface IndexedDbOptions {
  * `storage.blocked` when another tab holds the database up. Deleting a database (`indexedDB.deleteDatabase`) is never
  * blocked by this side: its opens then reject with `storage.closed` for good. No space left is `storage.quota`; all else
  * that goes wrong is `storage.unavailable` with the browser's own words as `reason`, and may be tried again.
+ *
+ * `durable` is `true` once the browser has said that it keeps the data of this site (`navigator.storage.persisted()`), and
+ * `'unknown'` for as long as it has not: it may evict them then, and a private window forgets all when it closes. It turns
+ * `false` when the database is gone while it is open.
+ *
+ * A trace of each database, its birth under its name in `localStorage`, tells an open that what was there is gone without
+ * anybody having deleted it (`wasLost`). An app that deletes a database while no tab has it open takes that item away too.
  */
 export function indexedDb(options: IndexedDbOptions = {}): ClientStorage {
-  const { prefix = 'cotable', openTimeoutMs = 10_000 } = options;
+  const { prefix = 'cotable', openTimeoutMs = 10_000, persist = false } = options;
   return {
-    async open(name) {
+    async open(shortName, watch) {
       const factory = globalIndexedDb();
       if (!factory) throw new CotableError('storage.notDurable', {});
-      const connection = createConnection(factory, `${prefix}/${name}`, openTimeoutMs);
-      await connection.ready().catch((error: unknown) => {
+      const name = `${prefix}/${shortName}`;
+      const trace = createTrace(name);
+      let durable: Durability = 'unknown';
+      const know = (next: Durability): void => {
+        if (durable === next || durable === false) return;
+        durable = next;
+        watch?.durability(next);
+      };
+      const connection = createConnection(factory, name, openTimeoutMs, (isWanted) => {
+        if (isWanted) trace.forget();
+        know(false);
+      });
+      const asked = isPersisted(persist);
+      const birth = await connection.ready().catch((error: unknown) => {
         throw isForbidden(error) ? new CotableError('storage.notDurable', {}, { cause: error }) : storageError(error);
       });
-      return databaseOver(connection);
+      const wasLost = trace.leave(birth);
+      // Never waited for: it may be a question to the user.
+      void asked.then((isKept) => isKept && know(true));
+      return databaseOver(connection, () => durable, wasLost);
     },
   };
 }
 
-function databaseOver(connection: Connection): ClientDatabase {
+/** Whether the browser has promised to keep what this site writes. */
+async function isPersisted(ask: boolean): Promise<boolean> {
+  try {
+    // Not there in a page that was not served securely.
+    const storage: StorageManager | undefined = navigator.storage;
+    return (await (ask ? storage?.persist() : storage?.persisted())) ?? false;
+  } catch {
+    // A page without an origin of its own, such as a sandboxed frame, has nothing that could be kept: nothing is promised.
+    return false;
+  }
+}
+
+function databaseOver(connection: Connection, durable: () => Durability, wasLost: boolean): ClientDatabase {
   return {
-    durable: true,
+    get durable() {
+      return durable();
+    },
+    wasLost,
     async range(prefix) {
       try {
         const range = rangeOf(prefix);
@@ -119,14 +162,6 @@ function rangeOf(prefix: StorageKey): IDBKeyRange {
   return IDBKeyRange.bound([...prefix], [...prefix, []]);
 }
 
-/** `promisifyRequest` rejects when the first request fails, at which time the transaction does not know its error yet. */
-function committed(transaction: IDBTransaction): Promise<void> {
-  return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error ?? new Error('The transaction was aborted'));
-  });
-}
-
 function storageError(error: unknown): CotableError {
   if (nameOf(error) === 'QuotaExceededError') return new CotableError('storage.quota', {}, { cause: error });
   return asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error }));
@@ -135,10 +170,6 @@ function storageError(error: unknown): CotableError {
 /** Blocked cookies, sandboxed frames and some private modes say so only when a database is opened. */
 function isForbidden(error: unknown): boolean {
   return ['SecurityError', 'InvalidStateError'].includes(nameOf(error));
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : '';
 }
 
 function globalIndexedDb(): IDBFactory | undefined {

@@ -157,7 +157,7 @@ export const catalogue = {
   'storage.corrupt': {
     httpStatus: 500,
     message: 'A stored record cannot be read: {record}',
-    hint: 'The file or database was damaged outside of Cotable: restore it from a backup.',
+    hint: 'The file or database was damaged or removed outside of Cotable. What a relay has comes from there again; else restore a backup.',
   },
   'storage.conflict': {
     httpStatus: 409,

@@ -2,7 +2,15 @@ export { defineAccess } from './access/access.ts';
 export type { Access, AccessContext, RowRules } from './access/access.ts';
 export { CotableError, isCotableError, reject } from './errors.ts';
 export type { AnyCotableError, ErrorBody, ErrorCode, ErrorParams, Issue } from './errors.ts';
-export type { ClientDatabase, ClientStorage, StorageBatch, StorageKey, StorageValue } from './ports/client-storage.ts';
+export type {
+  ClientDatabase,
+  ClientStorage,
+  DatabaseWatch,
+  Durability,
+  StorageBatch,
+  StorageKey,
+  StorageValue,
+} from './ports/client-storage.ts';
 export type { TabChannel, TabTransport } from './ports/tabs.ts';
 export type { Acceptor, Link, LinkEvents, LinkOrigin, Transport } from './ports/transport.ts';
 export { defineMutators } from './schema/mutators.ts';

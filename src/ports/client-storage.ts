@@ -15,10 +15,23 @@ export interface StorageBatch {
   readonly deletePrefix?: readonly StorageKey[];
 }
 
+/**
+ * Whether data outlives the tab. `true`: whoever keeps it has promised to. `'unknown'`: it is kept, and may be thrown away
+ * without anybody being asked. `false`: it is gone with the tab.
+ */
+export type Durability = boolean | 'unknown';
+
+/** What becomes of an open database while nobody uses it. */
+export interface DatabaseWatch {
+  /** `durable` is another one now. `false`: the database is gone, and every call rejects from now on and says why. */
+  durability(durable: Durability): void;
+}
+
 /** One device's data of one room. */
 export interface ClientDatabase {
-  /** Whether data outlives the tab. */
-  readonly durable: boolean;
+  readonly durable: Durability;
+  /** What was kept under this name before is gone, and nobody had deleted it. Left out: not that anybody knows. */
+  readonly wasLost?: boolean;
   /** All pairs whose key begins with `prefix` (`[]`: all), in key order, of one moment, with
    * every write that was begun before. Values are the caller's own. */
   range(prefix: StorageKey): Promise<readonly (readonly [StorageKey, StorageValue])[]>;
@@ -39,6 +52,9 @@ export interface ClientDatabase {
 
 /** Where a store keeps what must outlive the tab. */
 export interface ClientStorage {
-  /** Opens, and makes when it is not there, the database of that name. Two opens of one name see each other's writes. */
-  open(name: string): Promise<ClientDatabase>;
+  /**
+   * Opens, and makes when it is not there, the database of that name. Two opens of one name see each other's writes.
+   * `watch` hears of what changes later.
+   */
+  open(name: string, watch?: DatabaseWatch): Promise<ClientDatabase>;
 }

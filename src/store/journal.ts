@@ -1,11 +1,11 @@
 import { CotableError, asCotableError } from '../errors.ts';
-import type { ClientDatabase, StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
+import type { ClientDatabase, Durability, StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { ForeignMutation } from './replica.ts';
 import { readStored, type Stored } from './stored.ts';
 
 /** The device's record of one room. Writes take effect in the order of the calls; each is one storage transaction. */
 export interface Journal {
-  readonly durable: boolean;
+  readonly durable: Durability;
   load(): Promise<Stored>;
   outbox(): Promise<readonly ForeignMutation[]>;
   write(batch: StorageBatch): Promise<void>;
@@ -56,7 +56,9 @@ export function createJournal(database: ClientDatabase): Journal {
   }
 
   return {
-    durable: database.durable,
+    get durable() {
+      return database.durable;
+    },
 
     async load() {
       return readStored(await database.range([]));

@@ -4,7 +4,7 @@ import { asCotableError, CotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { ClientDatabase, ClientStorage } from '../ports/client-storage.ts';
+import type { ClientDatabase, ClientStorage, Durability } from '../ports/client-storage.ts';
 import type { TabTransport } from '../ports/tabs.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { CallFrame } from '../protocol/frames.ts';
@@ -20,6 +20,7 @@ import { createSession, type Session } from './session.ts';
 import { inTurn } from './in-turn.ts';
 import { createOutbox } from './outbox.ts';
 import { createOwnAuthority } from './own-authority.ts';
+import { patientStorage } from './patient-storage.ts';
 import { createTabLine, type TabMessage, type TabSender } from './tab-line.ts';
 import { createTables } from './tables.ts';
 import { createTabs } from './tabs.ts';
@@ -66,7 +67,7 @@ function isLasting(reason: CotableError): boolean {
 /** Puts a store together from its parts. The types of the schema are given to it by `createStore`. */
 export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const { schema, clock, random } = parts;
-  let status: StoreStatus = Object.freeze({ state: 'loading', reason: undefined, pending: 0, durable: true });
+  let status: StoreStatus = Object.freeze({ state: 'loading', reason: undefined, pending: 0, durable: 'unknown' });
   const status$ = new ReplaySubject<StoreStatus>(1);
   status$.next(status);
   const synced = createDeferred<void>();
@@ -95,7 +96,13 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     status = next;
     inTurn(() => status$.next(next));
   }
-  const enter = (state: StoreState, reason?: CotableError): void => show({ state, reason: reason ?? notKept ?? damage });
+  const enter = (state: StoreState, reason?: CotableError): void =>
+    show({ state, reason: reason ?? notKept ?? damage, durable: notKept ? false : (journal?.durable ?? status.durable) });
+
+  function damaged(error: CotableError): void {
+    damage = error;
+    show({ reason: error });
+  }
 
   const core = createCore(
     { ...parts, hasRelay },
@@ -106,10 +113,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
         inTurn(outbox.touch);
       },
       rejected: (mutation, error) => rejections.add(mutation, error),
-      damaged(error) {
-        damage = error;
-        show({ reason: error });
-      },
+      damaged,
       notKept(error) {
         notKept = error;
         show({ durable: false, reason: error });
@@ -209,8 +213,9 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
 
   async function load(): Promise<void> {
     try {
-      journal = createJournal(await open());
-      show({ durable: journal.durable });
+      const database = await open();
+      journal = createJournal(database);
+      if (database.wasLost) damaged(new CotableError('storage.corrupt', { record: 'the database is gone' }));
       const stored = await core.load(journal, hasRelay && parts.tabs.length > 0);
       rejections.load(stored.rejected);
       if (!hasRelay) authority.mend(stored);
@@ -248,12 +253,19 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   /** A device that keeps nothing is no reason not to work: the store goes on in memory, and says so. */
   async function open(): Promise<ClientDatabase> {
     try {
-      return await parts.storage.open(name);
+      return await patientStorage(parts.storage, clock).open(name, { durability });
     } catch (error) {
       notKept = asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error }));
       show({ reason: notKept });
       return parts.fallback.open(name);
     }
+  }
+
+  function durability(durable: Durability): void {
+    if (closing || notKept) return;
+    // A write tells why nothing is kept any more, to all who have to know.
+    if (durable) show({ durable });
+    else core.disk.writeQuietly({});
   }
 
   async function close(): Promise<void> {

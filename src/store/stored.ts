@@ -110,6 +110,8 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
       tables.push(...readUpdates(value, id));
     }
   }
+  // It is the first that is written.
+  if (!device && pairs.length > 0) damage ??= new CotableError('storage.corrupt', { record: 'the device' });
   outbox.sort(byOrder);
   const found = base && readDocs(base, docs);
   if (!found) {

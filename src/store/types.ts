@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { CotableError } from '../errors.ts';
+import type { Durability } from '../ports/client-storage.ts';
 import type { ActionName, AnySchema, InOf, MutatorName, ResultOf, RowOf, TableName } from '../schema/schema.ts';
 
 /** What a mutation returns once its effect is visible. */
@@ -58,8 +59,14 @@ export interface StoreStatus {
   readonly reason: CotableError | undefined;
   /** Mutations on this device that the relay has not confirmed. */
   readonly pending: number;
-  /** Whether what is written here outlives the tab. */
-  readonly durable: boolean;
+  /**
+   * Whether what is written here outlives the tab.
+   * - `true`: it is on disk, and the browser has promised to keep it.
+   * - `'unknown'`: it is on disk, and will be there after a reload; but the browser has promised nothing. It may evict what
+   *   a site keeps, and a private window, which no page can tell from others, forgets all when it closes. Also while loading.
+   * - `false`: it is in memory only; `reason` says why.
+   */
+  readonly durable: Durability;
 }
 
 /** A mutation that the relay has not judged. `sent`: by this tab, over the present link. */

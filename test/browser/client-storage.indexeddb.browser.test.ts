@@ -4,7 +4,7 @@ import { clientStorageSuite } from '../conformance/client-storage.suite.ts';
 
 type ClientDatabase = Awaited<ReturnType<ReturnType<typeof indexedDb>['open']>>;
 
-clientStorageSuite('indexeddb', () => indexedDb({ prefix: 'suite' }), { durable: true });
+clientStorageSuite('indexeddb', () => indexedDb({ prefix: 'suite' }), { durable: 'unknown' });
 
 describe('the indexeddb adapter', () => {
   let name: string;
@@ -194,6 +194,99 @@ describe('the indexeddb adapter', () => {
     const connection = await connectionOf(database);
     await database.close();
     expect(() => connection.transaction('records')).toThrow(/clos/);
+  });
+
+  test('[IX10] it is durable once the browser has promised to keep this site’s data, and unknown before', async () => {
+    const told: unknown[] = [];
+    let answer = (_: boolean): void => undefined;
+    vi.spyOn(navigator.storage, 'persisted').mockReturnValue(new Promise((resolve) => (answer = resolve)));
+    const database = await indexedDb().open(name, { durability: (durable) => void told.push(durable, database.durable) });
+    expect(database.durable).toBe('unknown');
+    answer(true);
+    await vi.waitFor(() => expect(database.durable).toBe(true));
+    expect(told).toEqual([true, true]);
+  });
+
+  test('[IX10] a browser that promises nothing, or cannot, leaves it unknown', async () => {
+    vi.spyOn(navigator.storage, 'persisted').mockResolvedValueOnce(false).mockRejectedValueOnce(new TypeError('no origin'));
+    for (let n = 0; n < 2; n++) {
+      const database = await indexedDb().open(name);
+      await put(database, 'a', 1);
+      expect(database.durable).toBe('unknown');
+    }
+    vi.stubGlobal('navigator', {});
+    expect((await indexedDb().open(name)).durable).toBe('unknown');
+  });
+
+  test('[IX11] the browser is asked to keep it only when the app says so, and nothing waits for the answer', async () => {
+    const asked = vi.spyOn(navigator.storage, 'persist').mockReturnValue(new Promise(() => undefined));
+    await indexedDb().open(name);
+    expect(asked).not.toHaveBeenCalled();
+    const database = await indexedDb({ persist: true }).open(name);
+    expect(asked).toHaveBeenCalledTimes(1);
+    await put(database, 'a', 1);
+    expect(database.durable).toBe('unknown');
+  });
+
+  test('[IX12] an open tells when what was there is gone, once; not at the first, nor when it was deleted under a page', async () => {
+    const first = await indexedDb().open(name);
+    expect(first.wasLost).toBe(false);
+    await first.close();
+    await deleteRaw(`cotable/${name}`);
+    const evicted = await indexedDb().open(name);
+    expect(evicted.wasLost).toBe(true);
+    expect(await evicted.range([])).toEqual([]);
+    const second = await indexedDb().open(name);
+    expect(second.wasLost).toBe(false);
+    await deleteRaw(`cotable/${name}`);
+    expect((await indexedDb().open(name)).wasLost).toBe(false);
+  });
+
+  test('[IX12] without localStorage nothing is told, and all else works', async () => {
+    vi.spyOn(Storage.prototype, 'getItem').mockImplementation(() => {
+      throw new DOMException('access is denied', 'SecurityError');
+    });
+    const database = await indexedDb().open(name);
+    await put(database, 'a', 1);
+    await database.close();
+    await deleteRaw(`cotable/${name}`);
+    expect((await indexedDb().open(name)).wasLost).toBe(false);
+  });
+
+  test('[IX13] an open hears that its database is deleted while it asks nothing of it', async () => {
+    const told: unknown[] = [];
+    const database = await indexedDb().open(name, { durability: (durable) => void told.push(durable) });
+    await deleteRaw(`cotable/${name}`);
+    await vi.waitFor(() => expect(told).toEqual([false]));
+    expect(database.durable).toBe(false);
+  });
+
+  test('[IX13] so it does of an upgrade to a layout that it does not know', async () => {
+    const told: unknown[] = [];
+    const database = await indexedDb().open(name, { durability: (durable) => void told.push(durable) });
+    const newer = await settled(indexedDB.open(`cotable/${name}`, 1000));
+    await vi.waitFor(() => expect(told).toEqual([false]));
+    await expect(put(database, 'a', 1)).rejects.toMatchObject({
+      code: 'storage.unavailable',
+      params: { reason: expect.stringContaining('version') },
+    });
+    newer.close();
+  });
+
+  test('[IX14] a connection that the browser closed finds another database of that name, and does not take it for its own', async () => {
+    const told: unknown[] = [];
+    const old = await indexedDb().open(name, { durability: (durable) => void told.push(durable) });
+    await put(old, 'a', 'old');
+    const connection = await connectionOf(old);
+    connection.close();
+    await deleteRaw(`cotable/${name}`);
+    const anew = await indexedDb().open(name);
+    await put(anew, 'a', 'new');
+    // What the browser tells of a connection that it closed.
+    connection.dispatchEvent(new Event('close'));
+    await vi.waitFor(() => expect(told).toEqual([false]));
+    await expect(put(old, 'a', 'old again')).rejects.toMatchObject({ code: 'storage.closed' });
+    expect(await anew.range([])).toEqual([[['a'], 'new']]);
   });
 });
 

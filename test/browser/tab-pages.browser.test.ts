@@ -23,13 +23,13 @@ async function show(tabs: readonly Tab[], texts: readonly string[]): Promise<voi
 describe('a device without a relay', () => {
   it('[BT1] keeps its rows over a reload, with nothing pending', async () => {
     const tab = await alone();
-    expect(tab.page.store.status).toMatchObject({ state: 'alone', pending: 0, durable: true });
+    expect(tab.page.store.status).toMatchObject({ state: 'alone', pending: 0, durable: 'unknown' });
     await tab.page.store.synced;
     const receipt = await tab.page.write('a', 'kept');
     await receipt.confirmed;
     await tab.reload();
     expect(tab.texts()).toEqual(['kept']);
-    expect(tab.page.store.status).toMatchObject({ state: 'alone', pending: 0, durable: true });
+    expect(tab.page.store.status).toMatchObject({ state: 'alone', pending: 0, durable: 'unknown' });
     await (
       await tab.page.edit('a', 'kept, and changed')
     ).confirmed;

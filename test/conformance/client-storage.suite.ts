@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { ClientDatabase, ClientStorage, StorageKey, StorageValue } from '../../src/ports/client-storage.ts';
+import type { ClientDatabase, ClientStorage, Durability, StorageKey, StorageValue } from '../../src/ports/client-storage.ts';
 import { clientUpdateRules } from './client-storage.update-rules.ts';
 
 /**
  * What every client storage must do: the rules `CS` of the specification. `make` gives a storage that this suite may
  * fill; `durable` is what its databases are to say of themselves.
  */
-export function clientStorageSuite(name: string, make: () => ClientStorage, expected: { readonly durable: boolean }): void {
+export function clientStorageSuite(name: string, make: () => ClientStorage, expected: { readonly durable: Durability }): void {
   describe(`client storage: ${name}`, () => {
     const fresh = (): Promise<ClientDatabase> => make().open(freshName());
     const keysOf = async (database: ClientDatabase, prefix: StorageKey = []): Promise<StorageKey[]> =>
