@@ -127,6 +127,26 @@ export const catalogue = {
     message: 'This relay wants to know who you are',
     hint: 'Give createStore a userId, or a token the relay accepts.',
   },
+  'auth.expired': {
+    httpStatus: 401,
+    message: 'The token is not valid, or not any more',
+    hint: 'Give a fresh token: the store asks token() again by itself.',
+  },
+  'auth.forbidden': {
+    httpStatus: 403,
+    message: 'You may not do this in room {room}',
+    hint: 'authorize() of the backend says what a user may do in a room.',
+  },
+  'auth.otherUser': {
+    httpStatus: 403,
+    message: 'This is of user {claimed}, and the token is that of {authenticated}',
+    hint: 'Sign in as the user who wrote what is pending, or open the room with the userId of the one who is signed in.',
+  },
+  'auth.revoked': {
+    httpStatus: 403,
+    message: 'The access of this user was revoked',
+    hint: 'The next handshake asks the relay again.',
+  },
   'access.denied': {
     httpStatus: 403,
     message: 'Row {key} of table {table} may not be changed like this',
@@ -208,6 +228,8 @@ interface TypedParams {
   'row.invalidKey': { table: string; problem: string };
   'row.notFound': { table: string; key: string };
   'mutation.invalidInput': { name: string; issues: readonly Issue[] };
+  'auth.forbidden': { room: string };
+  'auth.otherUser': { claimed: string; authenticated: string };
   'access.denied': { table: string; key: string; fields: readonly string[] };
   'mutation.unknown': { name: string };
   'mutation.failed': { name: string; reason: string };

@@ -10,6 +10,8 @@ const WORDS: Readonly<Record<StoreState, string>> = {
   connecting: 'Connecting',
   online: 'Online',
   alone: 'On this device',
+  'needs-auth': 'Sign in',
+  denied: 'Denied',
   error: 'Error',
   closed: 'Closed',
 };

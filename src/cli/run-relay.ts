@@ -19,8 +19,8 @@ const IMPATIENT_MS = 1000;
 const logger: Logger = {
   info: () => undefined,
   warn: (fields, message) => {
-    // At shutdown each link would say it.
-    if (fields['code'] !== 'relay.closed') log('warn', fields, message);
+    // At shutdown each link would say the first; the second is part of the greeting.
+    if (fields['code'] !== 'relay.closed' && fields['mode'] !== 'development') log('warn', fields, message);
   },
   error: (fields, message) => log('error', fields, message),
 };
@@ -38,7 +38,7 @@ export async function runRelay(args: RelayArguments): Promise<void> {
   );
   const url = await listen(relay, args);
   stopOnSignal(relay);
-  process.stdout.write(`${greeting(url, storage.description, args).join('\n')}\n`);
+  process.stdout.write(`${greeting(url, storage.description, backend.authenticate !== undefined, args).join('\n')}\n`);
 }
 
 async function openStorage(file: string): Promise<RelayStorage> {
@@ -88,13 +88,14 @@ async function closeAndExit(relay: Relay<AnySchema>): Promise<never> {
   }
 }
 
-function greeting(url: string, storage: string, { origins }: RelayArguments): string[] {
+function greeting(url: string, storage: string, authenticates: boolean, { origins }: RelayArguments): string[] {
   return [
     `Cotable ${ownVersion()}`,
     `Relay:  ${url}`,
     `Data:   ${storage}`,
     `Health: ${url.replace('ws', 'http')}/healthz`,
     `Pages:  ${origins ? origins.join(', ') : 'any may connect; --origin https://app.example lets in that one alone'}`,
+    `Users:  ${authenticates ? 'as the backend authenticates them' : 'DEVELOPMENT MODE: everybody is who they say they are; give the backend an authenticate hook'}`,
     `Rooms:  made when first opened: createStore({ room: 'lobby', transports: [webSocket('${url}')], ... })`,
   ];
 }

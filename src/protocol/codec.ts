@@ -14,6 +14,7 @@ const TYPES = {
   ping: 3,
   call: 4,
   resume: 5,
+  auth: 10,
   welcome: 16,
   snapshot: 17,
   entries: 18,
@@ -25,6 +26,7 @@ const TYPES = {
   delta: 24,
   streamEnd: 25,
   streams: 26,
+  grant: 40,
 } as const;
 
 /** Bounds the lists of one frame: a length is checked before anything is made for it. */
@@ -132,6 +134,13 @@ function writeBody(out: Writer, frame: Frame): void {
       encoding.writeVarString(out, frame.run);
       encoding.writeVarUint(out, frame.seq);
       return;
+    case 'auth':
+      encoding.writeVarString(out, frame.token);
+      return;
+    case 'grant':
+      encoding.writeUint8(out, frame.mayWrite ? 1 : 0);
+      encoding.writeVarUint(out, frame.expiresInMs);
+      return;
     case 'ping':
     case 'pong':
   }
@@ -224,6 +233,10 @@ function readBody(input: Reader, type: number): Frame {
       return { type: 'streams', runs: readList(input, decoding.readVarString) };
     case TYPES.streamEnd:
       return { type: 'streamEnd', run: decoding.readVarString(input), seq: decoding.readVarUint(input) };
+    case TYPES.auth:
+      return { type: 'auth', token: decoding.readVarString(input) };
+    case TYPES.grant:
+      return { type: 'grant', mayWrite: decoding.readUint8(input) === 1, expiresInMs: decoding.readVarUint(input) };
     case TYPES.ping:
       return { type: 'ping' };
     case TYPES.pong:

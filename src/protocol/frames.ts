@@ -15,6 +15,8 @@
  *              <------------------------------  delta     what it says further
  *       resume ------------------------------>            something of it is missing
  *              <------------------------------  streamEnd it ended with an entry, which comes next
+ *       auth   ------------------------------>            a fresh token, before the old one ends
+ *              <------------------------------  grant     what it may do: before the welcome, and when that changes
  *       ping   ------------------------------>
  *              <------------------------------  pong
  *              <------------------------------  failed    and the link is closed
@@ -89,6 +91,12 @@ export interface CallFrame {
 export interface ResumeFrame {
   readonly type: 'resume';
   readonly run: string;
+}
+
+/** A fresh token of the same user. Answered with a grant, or the link is closed. */
+export interface AuthFrame {
+  readonly type: 'auth';
+  readonly token: string;
 }
 
 export interface PingFrame {
@@ -179,6 +187,15 @@ export interface StreamEndFrame {
   readonly seq: number;
 }
 
+/** What this link may do from here on. A relay that authenticates sends it before the welcome; without one, it may do anything. */
+export interface GrantFrame {
+  readonly type: 'grant';
+  /** Whether its mutations and calls are taken. */
+  readonly mayWrite: boolean;
+  /** The link is closed with `auth.expired` after this time unless a fresh token comes; 0: never. */
+  readonly expiresInMs: number;
+}
+
 export interface PongFrame {
   readonly type: 'pong';
 }
@@ -190,7 +207,7 @@ export interface FailedFrame {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-export type StoreFrame = HelloFrame | MutateFrame | CallFrame | ResumeFrame | PingFrame;
+export type StoreFrame = HelloFrame | MutateFrame | CallFrame | ResumeFrame | AuthFrame | PingFrame;
 export type RelayFrame =
   | WelcomeFrame
   | SnapshotFrame
@@ -201,6 +218,7 @@ export type RelayFrame =
   | StreamFrame
   | DeltaFrame
   | StreamEndFrame
+  | GrantFrame
   | PongFrame
   | FailedFrame;
 export type Frame = StoreFrame | RelayFrame;

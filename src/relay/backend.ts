@@ -1,5 +1,6 @@
 import type { Access } from '../access/access.ts';
 import type { CotableError } from '../errors.ts';
+import type { AnyHooks, Hooks } from './guard.ts';
 import type { Platform, PlatformCaller } from './platform.ts';
 import type { MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
 import type { ActionName, AnySchema, InOf, MutatorName, OutOf, PieceOf, ResultInOf, ResultOf, RowOf, TableName } from '../schema/schema.ts';
@@ -77,7 +78,7 @@ export interface AnyActionPolicy {
 }
 
 /** Everything a relay runs for a schema. A plain object of this shape works too. */
-export interface BackendConfig<S extends AnySchema, P extends Platform = NoPlatform> {
+export interface BackendConfig<S extends AnySchema, P extends Platform = NoPlatform> extends Hooks<NoInfer<S>> {
   readonly schema: S;
   readonly mutators: Mutators<NoInfer<S>>;
   readonly actions?: Actions<NoInfer<S>, NoInfer<P>>;
@@ -95,6 +96,11 @@ export function defineBackendConfig<S extends AnySchema, P extends Platform = No
   config: BackendConfig<S, P>,
 ): BackendConfig<S, P> {
   return config;
+}
+
+/** The hooks of a backend. Their types were checked against the schema where it was given. */
+export function hooksOf<S extends AnySchema, P extends Platform>({ authenticate, authorize }: BackendConfig<S, P>): AnyHooks {
+  return { authenticate, authorize } as AnyHooks;
 }
 
 /** Every action as a policy. Their types were checked against the schema where the backend was given. */

@@ -10,7 +10,7 @@ import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
-import { policiesOf, type BackendConfig, type NoPlatform } from './backend.ts';
+import { hooksOf, policiesOf, type BackendConfig, type NoPlatform } from './backend.ts';
 import { limitsOf, type LimitOptions, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
@@ -37,6 +37,16 @@ export interface Relay<S extends AnySchema> {
   /** Answers `GET /healthz`, and 404 to anything else. */
   fetch(request: Request): Promise<Response>;
   /** Runs a mutator as the relay (`ctx.userId` is `system`). Resolves when the mutation is kept. */
+  /**
+   * Closes the links of a user with `auth.revoked`. Their stores come back by themselves: whether they are let in then is for
+   * `authenticate`. Runs that the user asked for go on.
+   */
+  revoke(userId: string): void;
+  /**
+   * Asks `authorize` again for the links of a room, or of all rooms: one that may do nothing there any more is closed with
+   * `auth.forbidden`, others are told when what they may do has changed. Resolves when each has been asked.
+   */
+  recheck(room?: string): Promise<void>;
   mutate<N extends MutatorName<S>>(room: string, name: N, input: InOf<S['mutators'][N]>): Promise<{ readonly id: string }>;
   /**
    * Shuts down: takes no more links, keeps and acknowledges what was accepted, closes the links with `relay.closed` (stores
@@ -65,6 +75,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     actions: policiesOf(options.backend),
     // Its rules were checked against the schema where the backend was given.
     access: options.backend.access as AnyAccess | undefined,
+    hooks: hooksOf(options.backend),
     platform: options.backend.platform ?? {},
     storage: options.storage,
     clock,
@@ -104,6 +115,8 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     attach,
     fetch: async (request) => web.fetch(request),
     mutate: (room, name, input) => core.mutate(room, name, input),
+    revoke: core.revoke,
+    recheck: core.recheck,
 
     async listen(port = 0, host = '127.0.0.1') {
       const server = createServer(slowRequests(limits.helloMs), getRequestListener(web.fetch));

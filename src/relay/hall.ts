@@ -160,9 +160,10 @@ export function createHall(parts: HallParts): Hall {
   async function call(member: Member, frame: CallFrame): Promise<void> {
     let input: string;
     try {
+      if (member.isReader) throw new CotableError('auth.forbidden', { room: name });
       input = JSON.stringify(checkAction(schema, frame.name, parseJson(frame.input)));
     } catch (error) {
-      // A page of another version: that one call has failed, and the link is fine.
+      // A reader, or a page of another version: that one call has failed, and the link is fine.
       if (!isCotableError(error)) throw error;
       const ending: RunEnding = { status: 'failed', error: { code: error.code, params: error.params } };
       return member.send({ type: 'run', run: frame.run, ending, seq: 0 });

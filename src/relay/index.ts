@@ -12,6 +12,7 @@ export type {
   NoPlatform,
   SettledRun,
 } from './backend.ts';
+export type { Handshake, Hooks, Identity, RoomRights } from './guard.ts';
 export { definePlatform } from './platform.ts';
 export type { Platform, PlatformCall, PlatformCaller } from './platform.ts';
 export type { Compaction, LimitOptions, Limits } from './limits.ts';

@@ -5,8 +5,10 @@ import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
 import type { CallFrame, HelloFrame, MutateFrame, RelayFrame, ResumeFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
+import type { Guard } from './guard.ts';
 import type { Limits } from './limits.ts';
 import type { Author } from './room.ts';
+import { createStanding } from './standing.ts';
 
 const DRAIN_STEP_MS = 10;
 
@@ -14,6 +16,8 @@ const DRAIN_STEP_MS = 10;
 export interface Member extends Author {
   readonly userId: string;
   readonly writer: number;
+  /** Empty before it said hello. */
+  readonly room: string;
   send(frame: RelayFrame): void;
   /** A message made once for many members. */
   sendMessage(message: Uint8Array): void;
@@ -23,6 +27,8 @@ export interface Member extends Author {
   drained(): Promise<void>;
   /** Tells the other side why, and closes. */
   fail(error: CotableError): void;
+  /** Asks again what it may do in its room, and closes it when that is nothing. Resolves when that is done. */
+  recheck(): Promise<void>;
 }
 
 /** What a link leads to once its first frame is read. */
@@ -30,8 +36,11 @@ export interface MemberHost {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;
+  readonly guard: Guard;
+  /** Throws why this relay cannot serve the store, whoever it is. */
+  check(hello: HelloFrame): void;
   /**
-   * Greets a link: answers `hello`, sends what it lacks, and from then on what is committed. `seated` is called with the
+   * Greets a link of somebody who is known: answers `hello`, sends what it lacks, and from then on what is committed. `seated` is called with the
    * welcome: a store may write as soon as it has what the welcome told of, while the relay still sends what came since.
    */
   join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void>;
@@ -49,7 +58,7 @@ export interface Seat {
  * Reads what comes over a link and answers it. Whatever does not fit closes the link with a code that the other side
  * sees; nothing that was accepted before is touched by that.
  */
-export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): LinkEvents {
+export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): { readonly member: Member; readonly events: LinkEvents } {
   const { clock, limits, logger } = host;
   let hello: HelloFrame | undefined;
   let seat: Seat | undefined;
@@ -60,13 +69,20 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   let isFailing = false;
   const cancelGreeting = clock.after(limits.helloMs, () => fail(new CotableError('protocol.timeout', { ms: limits.helloMs })));
   const batch = createMessageBatch(transmit, clock.soon);
+  const standing = createStanding({ guard: host.guard, clock, origin, tell: (frame) => member.send(frame), expired: fail });
 
   const member: Member = {
     get userId() {
-      return hello?.userId ?? '';
+      return standing.userId;
+    },
+    get isReader() {
+      return standing.isReader;
     },
     get writer() {
       return hello?.writer ?? 0;
+    },
+    get room() {
+      return hello?.room ?? '';
     },
     send(frame) {
       if (!isClosed) batch.frame(encodeFrame(frame));
@@ -79,6 +95,7 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     },
     drained,
     fail,
+    recheck: () => unless(standing.recheck()),
   };
 
   /** There is no event for it: a reader that is slow enough to be waited for is slow enough to be asked again. */
@@ -117,8 +134,10 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       case 'hello':
         if (hello) throw new CotableError('protocol.badFrame', { problem: 'a second hello' });
         hello = frame;
-        cancelGreeting();
         return greet(frame);
+      case 'auth':
+        if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a fresh token before the welcome' });
+        return void unless(standing.refresh(frame.token));
       case 'mutate':
         if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a mutation before the welcome' });
         return seat.mutate(frame);
@@ -145,15 +164,24 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   }
 
   function greet(frame: HelloFrame): void {
-    const seated = (taken: Seat): void => void (seat = taken);
-    host.join(member, frame, seated).then(
-      // It may have gone while it was greeted.
-      () => isClosed && seat?.leave(),
-      (error: unknown) => fail(toError(error)),
+    host.check(frame);
+    void unless(
+      standing.enter(frame).then(async () => {
+        cancelGreeting();
+        if (isClosed || isFailing) return;
+        await host.join(member, frame, (taken) => void (seat = taken));
+        // It may have gone while it was greeted.
+        if (isClosed) seat?.leave();
+      }),
     );
   }
 
-  return {
+  /** Closes the link unless this works out. */
+  function unless(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => fail(toError(error)));
+  }
+
+  const events: LinkEvents = {
     opened: () => undefined,
     message(message) {
       try {
@@ -169,9 +197,11 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     closed() {
       isClosed = true;
       cancelGreeting();
+      standing.end();
       seat?.leave();
     },
   };
+  return { member, events };
 }
 
 /** What the disk of a relay says names files, and a migration that failed names rows: both are for the operator, in the log. */

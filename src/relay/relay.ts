@@ -10,10 +10,10 @@ import { roomNameProblem } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Limits } from './limits.ts';
 import { isLasting } from './load-room.ts';
-import { createMember } from './member.ts';
+import { createGuard, type AnyHooks, type Guard } from './guard.ts';
+import { createMember, type Member } from './member.ts';
 import { openRoomWithLinks, type OpenRoom } from './open-room.ts';
 import { createQuarantine } from './quarantine.ts';
-import { SYSTEM } from './room.ts';
 import type { AnyActionPolicy } from './backend.ts';
 import type { Platform } from './platform.ts';
 import { createRunner } from './runs/runner.ts';
@@ -25,6 +25,7 @@ export interface RelayParts {
   readonly mutators: MutatorFunctions;
   readonly actions: { readonly [name: string]: AnyActionPolicy };
   readonly access: AnyAccess | undefined;
+  readonly hooks: AnyHooks;
   readonly platform: Platform;
   readonly storage: RelayStorage;
   readonly clock: Clock;
@@ -46,6 +47,12 @@ export interface RelayCore {
   /** Takes a link; what it returns must hear everything of it. */
   accept(link: Link, origin: LinkOrigin): LinkEvents;
   mutate(room: string, name: string, input: unknown): Promise<{ readonly id: string }>;
+  /** Who calls, for doors other than links. */
+  readonly guard: Guard;
+  /** Closes the links of a user with `auth.revoked`. */
+  revoke(userId: string): void;
+  /** Asks for the links of a room, or of all, what they may do there. Resolves when each has been asked. */
+  recheck(room?: string): Promise<void>;
   health(): RelayHealth;
   /** Closes all links with `relay.closed`, keeps what was accepted, then closes the storage. */
   close(): Promise<void>;
@@ -57,7 +64,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const { storage, clock, random, logger, limits, schema, mutators } = parts;
   const rooms = new Map<string, Promise<OpenRoom>>();
   const open = new Map<string, OpenRoom>();
-  const links = new Set<Link>();
+  const links = new Map<Link, Member>();
   /** Those that have said hello. */
   const known = new Set<Link>();
   const strangers = createStrangers(limits);
@@ -67,6 +74,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   /** Cancels of the timers that take rooms out of memory. */
   const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
+  const guard = createGuard({ schema, hooks: parts.hooks, clock, logger, timeoutMs: limits.helloMs });
   const runner = createRunner({
     schema,
     actions: parts.actions,
@@ -90,12 +98,13 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       link.close(new CotableError('limit.links', { limit }));
     };
     const leaveStrangers = strangers.arrive(origin.ip, drop);
-    const member = createMember(link, origin, {
+    const { member, events } = createMember(link, origin, {
       clock,
       logger,
       limits,
+      guard,
+      check: checkHello,
       async join(newcomer, hello, seated) {
-        checkHello(hello);
         if (known.size >= limits.links) throw new CotableError('limit.links', { limit: limits.links });
         leaveStrangers();
         known.add(link);
@@ -104,22 +113,22 @@ export function createRelayOf(parts: RelayParts): RelayCore {
         return hall.join(newcomer, hello, seated);
       },
     });
-    links.add(link);
+    links.set(link, member);
     return {
-      ...member,
+      ...events,
       closed(reason) {
         leaveStrangers();
         links.delete(link);
         known.delete(link);
-        member.closed(reason);
+        events.closed(reason);
       },
     };
   }
 
   function roomOf(name: string): Promise<OpenRoom> {
     if (closing) return Promise.reject(new CotableError('relay.closed', {}));
-    const problem = roomNameProblem(name);
-    if (problem !== undefined) return Promise.reject(new CotableError('room.invalidName', { problem }));
+    const invalid = invalidName(name);
+    if (invalid) return Promise.reject(invalid);
     let loading = rooms.get(name);
     if (!loading) {
       loading = load(name);
@@ -178,10 +187,12 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   }
 
   function checkHello(hello: HelloFrame): void {
-    if (hello.userId === '' || hello.userId === SYSTEM) throw new CotableError('auth.required', {});
     const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
     if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
     if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);
+    // What authorize() is asked about is a room.
+    const invalid = invalidName(hello.room);
+    if (invalid) throw invalid;
   }
 
   async function close(): Promise<void> {
@@ -196,13 +207,21 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       opened.hall.clear(new CotableError('relay.closed', {}));
     }
     // Those that were not in a room yet.
-    for (const link of [...links]) link.close(new CotableError('relay.closed', {}));
+    for (const link of [...links.keys()]) link.close(new CotableError('relay.closed', {}));
     for (const cancel of unloads) cancel();
     await storage.close();
   }
 
   return {
     accept,
+    guard,
+    revoke(userId) {
+      guard.revoke(userId);
+      for (const member of [...links.values()]) if (member.userId === userId) member.fail(new CotableError('auth.revoked', {}));
+    },
+    async recheck(room) {
+      await Promise.all([...links.values()].map((member) => (room === undefined || member.room === room) && member.recheck()));
+    },
     async mutate(name, mutator, input) {
       const opened = await roomOf(name);
       try {
@@ -219,6 +238,11 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     },
     close: () => (closing ??= close()),
   };
+}
+
+function invalidName(room: string): CotableError | undefined {
+  const problem = roomNameProblem(room);
+  return problem === undefined ? undefined : new CotableError('room.invalidName', { problem });
 }
 
 function asUnavailable(error: unknown): CotableError {

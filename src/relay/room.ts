@@ -45,6 +45,8 @@ export interface MutationOrigin {
 /** Who a mutation came from. */
 export interface Author {
   readonly userId: string;
+  /** Whether nothing of it is taken. */
+  readonly isReader?: boolean;
 }
 
 /** The user of mutations that the relay makes. */
@@ -179,6 +181,7 @@ function createRoom(options: RoomOptions, { stored, writer, tables, isCompactabl
     judged: readonly { readonly table: string; readonly judged: UpdateEffect }[],
   ): CotableError | undefined {
     try {
+      if (author.isReader) throw new CotableError('auth.forbidden', { room });
       for (const intent of intents) checkAction(schema, intent.name, parseJson(intent.input));
       const ctx = createAccessContext({ userId: author.userId, room }, (table) => tableOf(table).source);
       for (const { table, judged: update } of judged) {

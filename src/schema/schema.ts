@@ -36,16 +36,31 @@ export interface ActionShapes {
   readonly [name: string]: ActionShape<unknown, unknown, unknown, unknown, unknown>;
 }
 
+/** A session that says nothing but who it is. */
+export type NoSession = Readonly<Record<never, never>>;
+
 /** An app's data and operations, as one value and one type. `S` in all other types is `typeof schema`. */
-export interface Schema<Tables extends TableShapes, Mutators extends MutatorShapes, Actions extends ActionShapes> {
+export interface Schema<
+  Tables extends TableShapes,
+  Mutators extends MutatorShapes,
+  Actions extends ActionShapes,
+  Session extends object = NoSession,
+> {
   readonly schemaVersion: number;
   readonly tables: Tables;
   readonly mutators: Mutators;
   readonly actions: Actions;
+  /** Validates what `authenticate` of the backend says of a user besides the id. */
+  readonly session?: Validator<unknown, Session>;
 }
 
 /** Any schema. Code that takes one is generic in `S extends AnySchema`. */
-export type AnySchema = Schema<TableShapes, MutatorShapes, ActionShapes>;
+export type AnySchema = Schema<TableShapes, MutatorShapes, ActionShapes, object>;
+
+/** What a session of the schema says besides `userId`. */
+export type SessionFieldsOf<S extends AnySchema> = S extends { readonly session?: Validator<unknown, infer Fields> } ? Fields : NoSession;
+/** Who is at the other end of a link or a request. */
+export type SessionOf<S extends AnySchema> = Readonly<{ userId: string } & SessionFieldsOf<S>>;
 
 /** Validators are left behind, so that hovers and declaration files show rows and inputs, not the library they came from. */
 type TablesOf<T extends TableShapes> = {
@@ -96,13 +111,15 @@ export function defineSchema<
   const M extends MutatorShapes,
   // eslint-disable-next-line typescript/no-empty-object-type -- an app without actions has none, not any
   const A extends ActionShapes = {},
+  Session extends object = NoSession,
 >(definition: {
   readonly schemaVersion: number;
   readonly tables: T;
   readonly mutators: M;
   readonly actions?: A;
-}): Schema<TablesOf<T>, MutatorsOf<M>, ActionsOf<A>> {
-  const { schemaVersion, tables, mutators } = definition;
+  readonly session?: Validator<unknown, Session>;
+}): Schema<TablesOf<T>, MutatorsOf<M>, ActionsOf<A>, Session> {
+  const { schemaVersion, tables, mutators, session } = definition;
   const actions: ActionShapes = definition.actions ?? {};
   if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) invalid('schemaVersion', 'it is not a positive integer');
   for (const [name, shape] of declared('tables', tables)) {
@@ -117,9 +134,10 @@ export function defineSchema<
     requireValidator(`actions.${name}.input`, shape.input);
     requireValidator(`actions.${name}.output`, shape.output);
   }
-  const schema: AnySchema = Object.freeze({ schemaVersion, tables, mutators, actions });
+  if (session !== undefined) requireValidator('session', session);
+  const schema: AnySchema = Object.freeze({ schemaVersion, tables, mutators, actions, ...(session && { session }) });
   // The shapes are the same objects; only their type forgets which library validates them.
-  return schema as Schema<TablesOf<T>, MutatorsOf<M>, ActionsOf<A>>;
+  return schema as Schema<TablesOf<T>, MutatorsOf<M>, ActionsOf<A>, Session>;
 }
 
 const FORBIDDEN_NAMES = new Set(['then', 'constructor', '__proto__']);

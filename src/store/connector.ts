@@ -71,7 +71,8 @@ export function createConnector(transports: readonly Transport[], clock: Clock, 
       if (closed) return;
       events.lost(reason);
       // Given up only to greet anew, after the relay did what was wanted of it: nobody is in trouble.
-      wait(isCotableError(reason, 'writer.fenced') && attempt === 0 ? 0 : undefined);
+      const isToGreetAnew = isCotableError(reason, 'writer.fenced') || isCotableError(reason, 'auth.expired');
+      wait(isToGreetAnew && attempt === 0 ? 0 : undefined);
     });
   }
 
@@ -178,5 +179,5 @@ function openLink(transport: Transport, clock: Clock, events: ConnectorEvents, e
 }
 
 function isRelayFrame(frame: RelayFrame | StoreFrame): frame is RelayFrame {
-  return frame.type !== 'hello' && frame.type !== 'mutate' && frame.type !== 'ping';
+  return frame.type !== 'hello' && frame.type !== 'mutate' && frame.type !== 'auth' && frame.type !== 'ping';
 }

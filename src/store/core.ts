@@ -8,6 +8,7 @@ import type { HybridClock } from '../util/hlc.ts';
 import type { Disk } from './disk.ts';
 import type { Foreign } from './foreign.ts';
 import type { Journal } from './journal.ts';
+import { ownedBy } from './owner.ts';
 import { NOTHING_CONFIRMED, type Confirmed, type ForeignMutation, type PendingMutation, type Replica } from './replica.ts';
 import { createRoadBack } from './road-back.ts';
 import { confirmBatch, devicePut, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
@@ -35,6 +36,8 @@ export interface Core {
   now(): number;
   /** The wall clock of the device itself. */
   localNow(): number;
+  /** The relay has said whose this device is, and what it may do. What is pending as the device's own runs again as that user's. */
+  identified(identity: Pick<StoredDevice, 'userId' | 'isReader'>): void;
   /** The relay has told its time, and fenced these writers. */
   welcomed(clockOffset: number, fenced: readonly number[]): void;
   /** Reads the device. What is pending there runs again here, or, if `isShared`, is shown as that of other tabs. */
@@ -90,6 +93,14 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     fence,
     get mustRebuild() {
       return state.mustRebuild;
+    },
+
+    identified({ userId, isReader }) {
+      if (state.device.userId === userId && state.device.isReader === isReader) return;
+      state.device = { ...state.device, userId, isReader };
+      disk.writeQuietly({ put: [devicePut(state.device)] });
+      // Those of other tabs those tabs see to.
+      if ([...state.replica.pending.values()].some((mutation) => ownedBy(state.device, mutation) !== mutation)) state.mustRebuild = true;
     },
 
     welcomed(clockOffset, fenced) {

@@ -1,6 +1,7 @@
 import { errorOf, type CotableError } from '../errors.ts';
 import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { CoreState } from './core-state.ts';
+import { ownedBy } from './owner.ts';
 import { rebuild } from './rebuild.ts';
 import {
   NOTHING_CONFIRMED,
@@ -52,7 +53,7 @@ export function createRoadBack(state: CoreState): RoadBack {
       for (const mutation of pending) {
         carriers.push(mutation.writer);
         const seq = confirmedIds.get(mutation.id);
-        if (seq === undefined) yield mutation;
+        if (seq === undefined) yield ownedBy(state.device, mutation);
         else accepted.push({ mutation, seq });
       }
     }

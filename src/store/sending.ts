@@ -12,6 +12,8 @@ export function sendQueue(core: Core, conversation: Conversation): void {
   while (link.hasRoom && !core.mustRebuild) {
     const item = queue[conversation.sent];
     if (!item || ('id' in item && (core.disk.isUnstored(item.id) || core.foreign.isWaiting(item)))) break;
+    // Made while nobody knew yet whose this device is: it runs again as that user's.
+    if ('id' in item && item.userId !== conversation.welcome?.userId) return core.stale();
     conversation.sent += 1;
     if (!('id' in item)) {
       link.send(item);

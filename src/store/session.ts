@@ -7,6 +7,7 @@ import { createCatchUp } from './catch-up.ts';
 import type { OpenLink } from './connector.ts';
 import { ceilingOf, greet, type Conversation } from './conversation.ts';
 import type { Core } from './core.ts';
+import type { Identity } from './identity.ts';
 import { judge, mustReplay } from './judging.ts';
 import type { PendingMutation } from './replica.ts';
 import type { Runs } from './runs.ts';
@@ -47,7 +48,7 @@ export interface Session {
 export function createSession(
   core: Core,
   runs: Pick<Runs, 'unfinished' | 'hear'>,
-  identity: { readonly userId: () => string; readonly token: () => Promise<string> },
+  identity: Pick<Identity, 'claim' | 'welcomed' | 'granted'> & { readonly token: () => Promise<string> },
   events: SessionEvents,
 ): Session {
   let current: Conversation | undefined;
@@ -68,12 +69,13 @@ export function createSession(
     const writer = isFenced && !core.disk.isKept ? 0 : core.replica.writer;
     catchUp.wantsSnapshot ||= writer === 0;
     isFenced = false;
-    current = greet(core, link, { userId: identity.userId(), token, writer, wantsSnapshot: catchUp.wantsSnapshot });
+    current = greet(core, link, { userId: identity.claim(), token, writer, wantsSnapshot: catchUp.wantsSnapshot });
   }
 
   function take(frame: RelayFrame, conversation: Conversation): void | Promise<void> {
     switch (frame.type) {
       case 'welcome':
+        identity.welcomed(frame.userId);
         return catchUp.welcome(frame, conversation);
       case 'snapshot':
         return catchUp.snapshot(frame, conversation);
@@ -96,6 +98,8 @@ export function createSession(
         core.streams.end(frame.run, frame.seq);
         core.streams.closeUpTo(core.replica.seq);
         return core.publish();
+      case 'grant':
+        return identity.granted(frame, conversation.link);
       case 'pong':
       case 'failed':
     }

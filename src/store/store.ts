@@ -12,6 +12,7 @@ import type { AnySchema } from '../schema/schema.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
 import { createConnector } from './connector.ts';
 import { createCore } from './core.ts';
+import { createIdentity, isRefused, stateAfter } from './identity.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createMutate } from './mutate.ts';
 import { createRejections } from './rejections.ts';
@@ -24,7 +25,7 @@ import { patientStorage } from './patient-storage.ts';
 import { createTabLine, type TabMessage, type TabSender } from './tab-line.ts';
 import { createTables } from './tables.ts';
 import { createTabs } from './tabs.ts';
-import type { Store, StoreState, StoreStatus } from './types.ts';
+import type { RunHandle, Store, StoreState, StoreStatus } from './types.ts';
 
 /** What a store is made of: everything it does to the world outside is handed in. */
 export interface StoreParts {
@@ -45,29 +46,10 @@ export interface StoreParts {
   readonly random: Random;
 }
 
-/** A lost link of these is mended by the next one; anything else a relay says is for the app to see. */
-const PASSING = new Set([
-  'clock.outOfBounds',
-  'writer.fenced',
-  'writer.gap',
-  'room.lineageChanged',
-  'protocol.timeout',
-  'limit.bytes',
-  'limit.links',
-  'storage.conflict',
-  'storage.notDurable',
-  'storage.unavailable',
-  'relay.closed',
-]);
-
-function isLasting(reason: CotableError): boolean {
-  return !PASSING.has(reason.code);
-}
-
 /** Puts a store together from its parts. The types of the schema are given to it by `createStore`. */
 export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const { schema, clock, random } = parts;
-  let status: StoreStatus = Object.freeze({ state: 'loading', reason: undefined, pending: 0, durable: 'unknown' });
+  let status: StoreStatus = Object.freeze({ state: 'loading', reason: undefined, pending: 0, durable: 'unknown', mayWrite: true });
   const status$ = new ReplaySubject<StoreStatus>(1);
   status$.next(status);
   const synced = createDeferred<void>();
@@ -90,9 +72,8 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
 
   function show(change: Partial<StoreStatus>): void {
     const next = Object.freeze({ ...status, ...change });
-    const { state, reason, pending, durable } = status;
-    if (next.state === state && next.reason === reason && next.pending === pending && next.durable === durable) return;
-    if (state === 'closed') return;
+    if ((Object.keys(next) as (keyof StoreStatus)[]).every((key) => next[key] === status[key])) return;
+    if (status.state === 'closed') return;
     status = next;
     inTurn(() => status$.next(next));
   }
@@ -128,7 +109,6 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       stale: () => void session.renew(),
     },
   );
-  const userId = (): string => parts.userId ?? `device-${core.device.deviceId}`;
   const views = createTables(Object.keys(schema.tables), () => core.replica.tables);
   const outbox = createOutbox(
     () => core.replica,
@@ -139,10 +119,19 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     session.pump();
   };
   const runs = createRuns(schema, hasRelay ? ask : undefined);
+  const { token } = parts;
+  const identity = createIdentity({
+    core,
+    named: parts.userId,
+    token,
+    isAsking: () => runs.unfinished().length > 0,
+    clock,
+    changed: showRights,
+  });
   const session: Session = createSession(
     core,
     runs,
-    { userId, token: introduce },
+    { ...identity, token: introduce },
     {
       heard: () => connector.settled(),
       level() {
@@ -151,19 +140,24 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
         enter('online');
         synced.resolve();
       },
-      failed: (error) => isLasting(error) && enter('error', error),
+      failed(error) {
+        const state = stateAfter(error);
+        if (state) enter(state, error);
+      },
     },
   );
   const connector = createConnector(parts.transports, clock, random, {
     opened: (link) => session.opened(link),
     frame: (frame, link) => session.frame(frame, link),
-    trying: () => status.state === 'error' || enter('connecting'),
+    trying: () => isRefused(status.state) || enter('connecting'),
     lost(reason) {
       tabs.level(false);
       session.lost(reason);
+      identity.lost();
       inTurn(outbox.touch);
-      if (reason && isLasting(reason)) enter('error', reason);
-      else if (status.state !== 'error' || !reason) enter('offline', reason);
+      const state = reason && stateAfter(reason);
+      if (state) enter(state, reason);
+      else if (!isRefused(status.state) || !reason) enter('offline', reason);
     },
   });
   const name = `${encodeURIComponent(parts.userId ?? '')}/${encodeURIComponent(parts.room)}${hasRelay ? '' : '/alone'}`;
@@ -178,8 +172,8 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const mutate = createMutate({
     core,
     whenReady: (begin) => void (isReady || ruin ? begin(ruin) : waiting.push(begin)),
-    refusal: () => (closing ? new CotableError('store.closed', {}) : outdated),
-    userId,
+    refusal,
+    userId: identity.userId,
     async keep(mutation) {
       await core.keep(mutation, hasRelay ? undefined : authority.record(mutation));
       if (!journal?.durable) throw new CotableError('storage.notDurable', {});
@@ -193,6 +187,18 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   );
   const authority = createOwnAuthority(core, line, mutate.nextKey);
 
+  /** Why nothing can be written or asked for. */
+  function refusal(): CotableError | undefined {
+    if (closing) return new CotableError('store.closed', {});
+    return outdated ?? (core.device.isReader ? new CotableError('auth.forbidden', { room: parts.room }) : undefined);
+  }
+
+  function call(name: string, input: unknown): RunHandle<unknown> {
+    const reason = core.device.isReader ? refusal() : undefined;
+    if (reason) throw reason;
+    return runs.call(`${mutationId(mutate.nextKey())}:0`, name, input);
+  }
+
   function hearTab(message: TabMessage, sender: TabSender): void {
     const mine = schema.schemaVersion;
     if (outdated || closing) return;
@@ -202,6 +208,10 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     if (message.type === 'dismissed') rejections.forget(message.id);
     if (hasRelay) tabs.heard(message, sender);
     else authority.heard(message, sender);
+  }
+
+  function showRights(): void {
+    show({ mayWrite: !core.device.isReader });
   }
 
   function outdate(theirs: number): void {
@@ -220,6 +230,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       rejections.load(stored.rejected);
       if (!hasRelay) authority.mend(stored);
       isReady = true;
+      showRights();
       if (stored.device.schemaVersion > schema.schemaVersion) outdate(stored.device.schemaVersion);
       for (const begin of waiting.splice(0)) begin();
       line.open();
@@ -288,11 +299,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     mutate: Object.freeze(
       Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate.mutate(name, input)])),
     ),
-    action: Object.freeze(
-      Object.fromEntries(
-        Object.keys(schema.actions).map((name) => [name, (input: unknown) => runs.call(`${mutationId(mutate.nextKey())}:0`, name, input)]),
-      ),
-    ),
+    action: Object.freeze(Object.fromEntries(Object.keys(schema.actions).map((name) => [name, (input: unknown) => call(name, input)]))),
     table: (name) => views.table(name),
     get status() {
       return status;

@@ -30,8 +30,12 @@ import { seal, unseal } from './sealed.ts';
 export interface StoredDevice {
   readonly format: 1;
   readonly schemaVersion: number;
-  /** Stands for the user while the app names none. */
+  /** Stands for the user while the app names none, and no relay has said who it is. */
   readonly deviceId: string;
+  /** Whom the relay last took this device for, if not for itself. */
+  readonly userId?: string;
+  /** Whether the relay last said that this device may only read. */
+  readonly isReader?: boolean;
   /** What the relay's clock was ahead of this device's, in milliseconds. */
   readonly clockOffset: number;
 }

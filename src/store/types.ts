@@ -49,10 +49,14 @@ export interface TableView<Row> extends LiveQuery<Row> {
  * - `connecting`: a link is being opened, or the store is catching up.
  * - `online`: level with the relay; new mutations are sent at once.
  * - `alone`: no relay is configured; this device is the authority.
+ * - `needs-auth`: the relay wants a token, or a better one, see `reason`; the store asks `token()` again at each try, and
+ *   nothing is dropped.
+ * - `denied`: the relay knows who this is, and does not let them in, see `reason`; the store tries again by itself, and
+ *   nothing is dropped.
  * - `error`: the relay refuses this store, see `reason`; the store tries again by itself, and nothing is dropped.
  * - `closed`: `close()` was called.
  */
-export type StoreState = 'loading' | 'offline' | 'connecting' | 'online' | 'alone' | 'error' | 'closed';
+export type StoreState = 'loading' | 'offline' | 'connecting' | 'online' | 'alone' | 'needs-auth' | 'denied' | 'error' | 'closed';
 
 export interface StoreStatus {
   readonly state: StoreState;
@@ -67,6 +71,8 @@ export interface StoreStatus {
    * - `false`: it is in memory only; `reason` says why.
    */
   readonly durable: Durability;
+  /** Whether this user may write in the room, as far as the relay has last said; if not, mutations and calls are `auth.forbidden`. */
+  readonly mayWrite: boolean;
 }
 
 /** A mutation that the relay has not judged. `sent`: by this tab, over the present link. */

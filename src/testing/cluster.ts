@@ -1,6 +1,6 @@
 import type { AnyAccess } from '../access/access.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
-import { policiesOf, type BackendConfig, type NoPlatform } from '../relay/backend.ts';
+import { hooksOf, policiesOf, type BackendConfig, type NoPlatform } from '../relay/backend.ts';
 import type { Platform } from '../relay/platform.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
@@ -17,6 +17,8 @@ export interface TestClusterOptions<S extends AnySchema, P extends Platform = No
 
 export interface TestStoreOptions {
   readonly userId: string;
+  /** Shown to `authenticate` of the backend. */
+  readonly token?: () => string | Promise<string>;
   /** Default: `'room'`. */
   readonly room?: string;
   /** Where it keeps what it writes; stores of one device and user are its tabs. Default: the user's id. */
@@ -74,6 +76,7 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
     mutators,
     actions: policiesOf(options.backend),
     platform: options.backend.platform ?? {},
+    hooks: hooksOf(options.backend),
     dice: dice.fork(),
     access: options.backend.access as AnyAccess | undefined,
     hasTabBus: true,
@@ -108,8 +111,8 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
   }
 
   return {
-    async store({ userId, room = 'room', device = userId }) {
-      const tab = world.open(world.device(device), userId, room);
+    async store({ userId, room = 'room', device = userId, token }) {
+      const tab = world.open(world.device(device), userId, room, { token });
       // Within, tables and inputs are plain JSON; which types they have is known only out here.
       const opened: unknown = tab.store;
       const store = opened as Store<S>;

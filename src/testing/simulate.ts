@@ -101,6 +101,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     mutators: backend.mutators as MutatorFunctions,
     // Runs take their time from what they call outside, which no seed decides: the simulator has none yet.
     actions: {},
+    hooks: {},
     platform: {},
     access: options.backend.access as AnyAccess | undefined,
     dice: dice.fork(),

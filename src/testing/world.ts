@@ -3,6 +3,7 @@ import type { AnyAccess } from '../access/access.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { AnyActionPolicy } from '../relay/backend.ts';
+import type { AnyHooks } from '../relay/guard.ts';
 import type { Platform } from '../relay/platform.ts';
 import { DEFAULT_LIMITS, type Limits } from '../relay/limits.ts';
 import { createRelayOf } from '../relay/relay.ts';
@@ -53,6 +54,13 @@ export interface Tab {
   readonly store: Store<AnySchema>;
 }
 
+export interface OpenOptions {
+  readonly clockSkew?: number;
+  /** Whether the tab knows the access rules; the relay does. Default: it does. */
+  readonly hasRules?: boolean;
+  readonly token?: (() => string | Promise<string>) | undefined;
+}
+
 /** Stores and a relay as they are in production, on links, disks and clocks that are simulated. */
 export interface World {
   readonly schedule: Schedule;
@@ -62,8 +70,7 @@ export interface World {
   readonly tabs: readonly Tab[];
   /** Made on first mention. */
   device(name: string): Device;
-  /** `hasRules`: whether the tab knows the access rules; the relay does. */
-  open(device: Device, userId: string, room: string, options?: { readonly clockSkew?: number; readonly hasRules?: boolean }): Tab;
+  open(device: Device, userId: string, room: string, options?: OpenOptions): Tab;
   /** The tab vanishes: nothing is closed, and what was not on disk yet may be lost. */
   crash(tab: Tab): void;
   /** Takes a tab that was closed off the list. */
@@ -84,6 +91,7 @@ export function createWorld(options: {
   readonly actions: { readonly [name: string]: AnyActionPolicy };
   readonly platform: Platform;
   readonly access: AnyAccess | undefined;
+  readonly hooks: AnyHooks;
   readonly dice: Dice;
   readonly weather: Weather;
   /** Whether the tabs of a device hear each other. */
@@ -92,7 +100,7 @@ export function createWorld(options: {
   readonly limits?: Limits;
   readonly events: WorldEvents;
 }): World {
-  const { schema, mutators, actions, platform, access, dice, weather, hasTabBus, limits = DEFAULT_LIMITS, events } = options;
+  const { schema, mutators, actions, platform, access, hooks, dice, weather, hasTabBus, limits = DEFAULT_LIMITS, events } = options;
   const schedule = createSchedule(START);
   const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped, sent: events.sent });
   const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
@@ -124,7 +132,7 @@ export function createWorld(options: {
       if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, kept, loaded })));
       return device;
     },
-    open(device, userId, room, { clockSkew: skew = 0, hasRules = true } = {}) {
+    open(device, userId, room, { clockSkew: skew = 0, hasRules = true, token } = {}) {
       const party: Party = { name: `${device.name} ${++opens}`, isAlive: true, skew, frozen: undefined };
       const store = createStoreOf({
         schema,
@@ -135,7 +143,7 @@ export function createWorld(options: {
         fallback: memoryClientStorage(),
         transports: [network.transport(party, device.name)],
         tabs: hasTabBus ? [tabBus.transport(party, device.name)] : [],
-        token: undefined,
+        token,
         userId,
         clock: createPartyClock(schedule, party, weather.lateness, events.timer),
         random: dice.fork().random,
@@ -156,7 +164,17 @@ export function createWorld(options: {
     startRelay(skew = 0) {
       const party: Party = { name: 'relay', isAlive: true, skew, frozen: undefined };
       const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
-      const parts = { schema, mutators, actions, access, platform, storage: relayDisk.storage(party), clock, random: dice.fork().random };
+      const parts = {
+        schema,
+        mutators,
+        actions,
+        access,
+        hooks,
+        platform,
+        storage: relayDisk.storage(party),
+        clock,
+        random: dice.fork().random,
+      };
       network.listen(party, createRelayOf({ ...parts, logger, limits }).accept);
       relay = party;
     },

@@ -154,7 +154,7 @@ describe('a store', () => {
       },
     });
     const { reason } = await when(store.status$, (status) => status.reason !== undefined);
-    expect(reason?.code).not.toBe('protocol.badFrame');
+    expect([reason?.code, store.status.state]).toEqual(['auth.required', 'needs-auth']);
     await store.synced;
     expect([asked, store.status.state]).toEqual([2, 'online']);
   });

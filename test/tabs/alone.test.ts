@@ -11,7 +11,7 @@ describe('a device on its own', () => {
     const states = collect(store.status$);
     await Promise.all([store.ready, store.synced]);
     expect(states.map(({ state }) => state)).toEqual(['loading', 'alone']);
-    expect(store.status).toEqual({ state: 'alone', reason: undefined, pending: 0, durable: true });
+    expect(store.status).toEqual({ state: 'alone', reason: undefined, pending: 0, durable: true, mayWrite: true });
   });
 
   test('[OA2] confirms what it has stored, and then nothing is pending', async () => {

@@ -28,7 +28,9 @@ export type Checks = [
   Expect<Equal<ReturnType<Tasks['get']>, ReturnType<Tasks['list']>[number] | undefined>>,
   Expect<Equal<Tasks['rows$'], Observable<ReturnType<Tasks['list']>>>>,
   Expect<Equal<NonNullable<ReturnType<Tasks['get']>>['state'], 'open' | 'done'>>,
-  Expect<Equal<Made['status']['state'], 'loading' | 'offline' | 'connecting' | 'online' | 'alone' | 'error' | 'closed'>>,
+  Expect<
+    Equal<Made['status']['state'], 'loading' | 'offline' | 'connecting' | 'online' | 'alone' | 'needs-auth' | 'denied' | 'error' | 'closed'>
+  >,
   Expect<Equal<Made['status$'], Observable<StoreStatus>>>,
 ];
 

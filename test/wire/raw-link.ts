@@ -19,8 +19,8 @@ export interface RawLink {
 
 export const TYPES = { hello: 1, mutate: 2, ping: 3, welcome: 16, snapshot: 17, entries: 18, outcome: 19, pong: 20, failed: 21 } as const;
 
-export async function rawLink(url: string): Promise<RawLink> {
-  const socket = new WebSocket(url);
+export async function rawLink(url: string, headers: Readonly<Record<string, string>> = {}): Promise<RawLink> {
+  const socket = new WebSocket(url, { headers });
   socket.binaryType = 'arraybuffer';
   onTestFinished(() => socket.terminate());
   const frames: { readonly type: number; readonly body: Uint8Array }[] = [];
@@ -74,6 +74,7 @@ export interface Hello {
   readonly schemaVersion?: number;
   readonly room?: string;
   readonly userId?: string;
+  readonly token?: string;
   readonly lineage?: number;
   readonly epoch?: number;
   readonly seq?: number;
@@ -84,10 +85,20 @@ export interface Hello {
 }
 
 export function hello(fields: Hello): Uint8Array {
-  const { schemaVersion = 1, room = 'room', userId = 'eve', lineage = 0, epoch = 0, seq = 0, replica = 77, writer = 88 } = fields;
+  const {
+    schemaVersion = 1,
+    room = 'room',
+    userId = 'eve',
+    token = '',
+    lineage = 0,
+    epoch = 0,
+    seq = 0,
+    replica = 77,
+    writer = 88,
+  } = fields;
   return frame(TYPES.hello, (out) => {
     encoding.writeVarUint(out, schemaVersion);
-    for (const text of [room, userId, '']) encoding.writeVarString(out, text);
+    for (const text of [room, userId, token]) encoding.writeVarString(out, text);
     for (const number of [lineage, epoch, seq, replica, writer]) encoding.writeVarUint(out, number);
     encoding.writeVarUint(out, fields.fence?.length ?? 0);
     for (const fenced of fields.fence ?? []) encoding.writeVarUint(out, fenced);

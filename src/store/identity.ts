@@ -1,0 +1,122 @@
+import { CotableError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { GrantFrame } from '../protocol/frames.ts';
+import type { OpenLink } from './connector.ts';
+import type { Core } from './core.ts';
+import { deviceNameOf } from './owner.ts';
+import type { StoreState } from './types.ts';
+
+/** A token is asked for anew this long before the old one ends, or earlier when it lives for less than five times as long. */
+const REFRESH_AHEAD_MS = 30_000;
+/** Never more often than this. */
+const REFRESH_REST_MS = 1_000;
+/** The longest that a timer can be set for. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Who writes in this store, as far as the app and the relay have said. */
+export interface Identity {
+  /** Who writes now: whom the app names, or whom the relay last took this device for, or the device itself. */
+  userId(): string;
+  /** Who this store says it is: whoever made what is still to be sent, so that nobody else is let in with it. */
+  claim(): string;
+  /** The relay takes this store for a user. Throws `auth.otherUser` when something that is to be sent is another one's. */
+  welcomed(userId: string): void;
+  /** What the link may do, and for how long. */
+  granted(frame: GrantFrame, link: OpenLink): void;
+  /** The link is gone. */
+  lost(): void;
+}
+
+export function createIdentity(options: {
+  readonly core: Core;
+  readonly named: string | undefined;
+  readonly token: (() => string | Promise<string>) | undefined;
+  /** Whether something was asked for that the relay does not know yet, besides what is pending. */
+  readonly isAsking: () => boolean;
+  readonly clock: Clock;
+  /** Who this is, or what it may do, may be otherwise now. */
+  readonly changed: () => void;
+}): Identity {
+  const { core, named, clock } = options;
+  let cancelRefresh = (): void => undefined;
+  let mayWrite = true;
+
+  const device = (): string => deviceNameOf(core.device);
+  const userId = (): string => named ?? core.device.userId ?? device();
+
+  /** Somebody else than the device has made something that is to be sent. */
+  function* owners(): Generator<string> {
+    const { pending, foreign } = core.replica;
+    for (const mutation of [...pending.values(), ...foreign.values()]) if (mutation.userId !== device()) yield mutation.userId;
+    if (options.isAsking() && userId() !== device()) yield userId();
+  }
+
+  function identified(known: string | undefined): void {
+    core.identified({ userId: known, isReader: !mayWrite });
+    options.changed();
+  }
+
+  async function refresh(link: OpenLink): Promise<void> {
+    const token = await options.token?.();
+    if (token && !link.isClosed) link.send({ type: 'auth', token });
+  }
+
+  return {
+    userId,
+    claim: () => named ?? owners().next().value ?? device(),
+    welcomed(known) {
+      for (const owner of owners()) if (owner !== known) throw new CotableError('auth.otherUser', { claimed: owner, authenticated: known });
+      identified(known === device() ? undefined : known);
+    },
+    granted(frame, link) {
+      mayWrite = frame.mayWrite;
+      identified(core.device.userId);
+      cancelRefresh();
+      const { expiresInMs } = frame;
+      if (expiresInMs === 0) return;
+      const wait = Math.max(REFRESH_REST_MS, expiresInMs - Math.min(REFRESH_AHEAD_MS, expiresInMs / 5));
+      cancelRefresh = clock.after(Math.min(wait, LONGEST_TIMER_MS), () => {
+        // Where there is no better token the relay closes the link in time, and the next greeting asks again.
+        refresh(link).catch(() => undefined);
+      });
+    },
+    lost() {
+      cancelRefresh();
+      // What a relay grants it says before each welcome.
+      mayWrite = true;
+    },
+  };
+}
+
+/** Lost links with these reasons are mended by the next one. */
+const PASSING = new Set([
+  'clock.outOfBounds',
+  'writer.fenced',
+  'writer.gap',
+  'room.lineageChanged',
+  'protocol.timeout',
+  'limit.bytes',
+  'limit.links',
+  'storage.conflict',
+  'storage.notDurable',
+  'storage.unavailable',
+  'relay.closed',
+]);
+
+const STATES = new Map<string, StoreState>([
+  ['auth.required', 'needs-auth'],
+  ['auth.expired', 'needs-auth'],
+  ['auth.forbidden', 'denied'],
+  ['auth.otherUser', 'denied'],
+  ['auth.revoked', 'denied'],
+]);
+
+/** What a store is when the relay has refused it with this; `undefined` when the next link mends it. */
+export function stateAfter({ code }: CotableError): StoreState | undefined {
+  return PASSING.has(code) ? undefined : (STATES.get(code) ?? 'error');
+}
+
+/** Whether the store was refused: it stays in that state while it tries again. */
+export function isRefused(state: StoreState): boolean {
+  return state === 'error' || state === 'needs-auth' || state === 'denied';
+}
