@@ -24,6 +24,8 @@ export interface CoreOptions {
   readonly random: Random;
   /** Whether what is confirmed is also elsewhere. */
   readonly hasRelay: boolean;
+  /** So many entries of the log are folded into documents that are small. Left out: many. */
+  readonly foldLogAfter?: number | undefined;
 }
 
 /** What happens in the core that others show or act on. */

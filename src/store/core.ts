@@ -8,6 +8,7 @@ import type { HybridClock } from '../util/hlc.ts';
 import type { Disk } from './disk.ts';
 import type { Foreign } from './foreign.ts';
 import type { Journal } from './journal.ts';
+import { createLogFold } from './log-fold.ts';
 import { ownedBy } from './owner.ts';
 import { NOTHING_CONFIRMED, type Confirmed, type ForeignMutation, type PendingMutation, type Replica } from './replica.ts';
 import { createRoadBack } from './road-back.ts';
@@ -65,7 +66,8 @@ export interface Core {
 export function createCore(options: CoreOptions, events: CoreEvents): Core {
   const state = createCoreState(options, events);
   const { disk, fence, hybrid, foreign, streams, verdicts, replicaName, publish, stale } = state;
-  const { build, readBack } = createRoadBack(state);
+  const logFold = createLogFold(state);
+  const { build, readBack } = createRoadBack(state, logFold);
 
   /** What is confirmed cannot be read back: the relay has it. */
   function forget(): void {
@@ -117,6 +119,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       // A page that is older than what was here before may look, and change nothing.
       if (stored.device.schemaVersion > schemaVersion) disk.letGo();
       else if (stored.device.schemaVersion < schemaVersion) disk.writeQuietly({ put: [devicePut(state.device)] });
+      if (stored.leftovers.length > 0) disk.writeQuietly({ delete: stored.leftovers });
       if (isShared) for (const mutation of stored.outbox) state.replica.show(mutation);
       const pending = isShared ? [] : stored.outbox;
       const read = new Map(pending.map((mutation) => [mutation.id, mutation]));
@@ -165,6 +168,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       publish();
       for (const id of ids) verdicts.confirmed(id);
       if (state.replica.isMisled) stale();
+      logFold.grown();
     },
 
     async replay(ceiling) {

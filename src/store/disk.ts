@@ -15,6 +15,11 @@ export interface Disk {
   write(batch: StorageBatch): Promise<void>;
   /** For what nobody waits for: `notKept` has told of a failure. */
   writeQuietly(batch: StorageBatch): void;
+  /**
+   * Changes what is there, in one transaction with reading these keys, where nothing is lost if it fails: nobody is told
+   * then. Resolves with whether it was done.
+   */
+  compact(keys: readonly StorageKey[], change: (values: readonly StorageValue[]) => StorageBatch): Promise<boolean>;
   /** Writes the record of a new mutation. Resolves when it is on disk, rejects when it never will be; either way it may leave then. */
   keep(id: string, record: StorageBatch): Promise<void>;
   /**
@@ -92,6 +97,16 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     write,
     writeQuietly(batch) {
       write(batch).then(undefined, () => undefined);
+    },
+    async compact(wanted, change) {
+      if (!journal || !isKept) return false;
+      try {
+        await journal.update(wanted, change);
+        return true;
+      } catch {
+        // A disk that takes nothing more says so at the next write of what matters.
+        return false;
+      }
     },
     keep: (id, record) => unstoredUntil([id], write(record)),
     async keepAgain(mutations, read, fence, rejected) {

@@ -6,11 +6,13 @@ import type { MutationKey } from '../ports/relay-storage.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
 import type { Core } from './core.ts';
 import type { PendingMutation } from './replica.ts';
-import { updatePut, type Stored } from './stored.ts';
+import { keys, updatePut, type Stored } from './stored.ts';
 import type { TabLine, TabMessage, TabSender } from './tab-line.ts';
 
-/** A device keeps this many records before it puts them together, at a start. */
+/** A device keeps this many records before it puts them together, at a start, or a tab those that it wrote itself. */
 const FOLD_AFTER = 500;
+/** Larger documents cost more to write: for so many of their items there may be one record. */
+const ITEMS_PER_RECORD = 10;
 
 /**
  * What stands in the place of a relay where none is configured: a mutation is confirmed when this device has it, and tabs
@@ -33,6 +35,8 @@ export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => Mut
   let isTorn = false;
   /** Mutations whose records hold everything. */
   const whole = new Set<string>();
+  /** What this tab has put on disk: all that is in its documents. */
+  let written: StorageKey[] = [];
   /** How many records besides those of mutations are on their way to the disk. */
   let writing = 0;
 
@@ -49,16 +53,28 @@ export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => Mut
   }
 
   function put(updates: readonly TableUpdate[], isWhole: boolean, superseded: readonly StorageKey[] = []): void {
+    const record = updatePut(nextKey(), updates);
+    const done = (hasFailed: boolean): void => {
+      writing -= 1;
+      if (!hasFailed) written.push(record[0]);
+      judge(isWhole, hasFailed);
+    };
     writing += 1;
-    core.disk.write({ put: [updatePut(nextKey(), updates)], delete: superseded }).then(
-      () => written(isWhole, false),
-      () => written(isWhole, true),
+    core.disk.write({ put: [record], delete: superseded }).then(
+      () => done(false),
+      () => done(true),
     );
   }
 
-  function written(isWhole: boolean, hasFailed: boolean): void {
-    writing -= 1;
-    judge(isWhole, hasFailed);
+  /** Puts together what this tab has written, since it may be open for days. */
+  function fold(): void {
+    if (written.length < FOLD_AFTER) return;
+    let items = 0;
+    for (const { doc } of core.replica.tables.values()) items += doc.weight().items;
+    if (written.length < items / ITEMS_PER_RECORD) return;
+    const superseded = written;
+    written = [];
+    put(core.replica.encode(), true, superseded);
   }
 
   /** What was on its way behind a record that failed may be on disk without it: everything goes there at once. */
@@ -121,7 +137,9 @@ export function createOwnAuthority(core: Core, line: TabLine, nextKey: () => Mut
 
     kept(mutations, failure) {
       for (const { id } of mutations) core.replica.settleHere(id);
+      if (!failure) written.push(...mutations.map(({ key }) => keys.update(key)));
       for (const { id } of mutations) judge(whole.delete(id), failure !== undefined);
+      fold();
       core.publish();
       for (const { id, updates } of mutations) {
         send(updates.map(toMessage));

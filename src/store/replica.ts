@@ -274,6 +274,7 @@ export function writesTheSame(a: Writes, b: Writes): boolean {
 
 type Writes = Pick<OutboxMutation, 'clock' | 'effects'>;
 
-function updatesOf(entry: EntryRecord, table: string): Uint8Array[] {
+/** What an entry brings for a table. */
+export function updatesOf(entry: EntryRecord, table: string): Uint8Array[] {
   return [...entry.updates, ...entry.repairs].filter((update) => update.table === table).map((update) => update.bytes);
 }

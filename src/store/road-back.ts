@@ -1,6 +1,7 @@
 import { errorOf, type CotableError } from '../errors.ts';
 import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { CoreState } from './core-state.ts';
+import type { LogFold } from './log-fold.ts';
 import { ownedBy } from './owner.ts';
 import { rebuild } from './rebuild.ts';
 import {
@@ -11,12 +12,9 @@ import {
   type PendingMutation,
   type Replica,
 } from './replica.ts';
-import { foldBatch, keys, toForeign } from './stored.ts';
+import { keys, toForeign } from './stored.ts';
 import type { TableChanges } from './table-state.ts';
 import type { Accepted } from './verdicts.ts';
-
-/** A device keeps this many entries before it folds them into its documents, at a start or a rebuild. */
-const FOLD_LOG_AFTER = 500;
 
 /** What a replica is made of. */
 export interface Build {
@@ -36,7 +34,7 @@ export interface RoadBack {
   readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read'>>;
 }
 
-export function createRoadBack(state: CoreState): RoadBack {
+export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
   const { options, events, disk, fence, hybrid, streams, foreign, verdicts, replicaName, publish, stale } = state;
 
   /** The writer for a rebuilt replica: the same only while nobody else can have heard of it. */
@@ -73,8 +71,7 @@ export function createRoadBack(state: CoreState): RoadBack {
       ceiling,
       confirmedReady(fresh) {
         for (const table of fresh.tables.values()) hybrid.see(table.highestClock);
-        if (confirmed.entries.length < FOLD_LOG_AFTER) return;
-        disk.writeQuietly(foldBatch(confirmed, fresh.encode()));
+        logFold.rebuilt(confirmed, fresh);
       },
       finish({ replica: fresh, failed }) {
         const changed = new Map<string, TableChanges>();

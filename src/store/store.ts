@@ -44,6 +44,8 @@ export interface StoreParts {
   readonly userId: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
+  /** After how many entries the device's log is folded into its documents, if they are small. Left out: 500. */
+  readonly foldLogAfter?: number;
 }
 
 /** Puts a store together from its parts. The types of the schema are given to it by `createStore`. */

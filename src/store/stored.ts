@@ -61,6 +61,8 @@ export interface Stored {
   readonly outbox: readonly ForeignMutation[];
   readonly fence: readonly number[];
   readonly rejected: readonly StoredRejection[];
+  /** Entries that the documents hold already: of a tab that was behind when another one folded. */
+  readonly leftovers: readonly StorageKey[];
   /** Records of updates. What they hold is among what is confirmed. */
   readonly updates: readonly StorageKey[];
   /** Whether the documents were there and could not be read: then nothing is confirmed here. */
@@ -122,7 +124,7 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
     // Documents that belong to no base, or not to this one.
     if (hasBase || docs.size > 0) damage = new CotableError('storage.corrupt', { record: 'the documents' });
     const isForgotten = hasBase || docs.size > 0;
-    return { device, confirmed: { ...NOTHING_CONFIRMED, tables }, outbox, fence, rejected, updates, isForgotten, damage };
+    return { device, confirmed: { ...NOTHING_CONFIRMED, tables }, outbox, fence, rejected, leftovers: [], updates, isForgotten, damage };
   }
   const { lineage, epoch, seq: first } = found.base;
   // What lies behind a gap, or is of another birth, came from a tab that was elsewhere: the relay has it.
@@ -139,7 +141,12 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
     }
   }
   const confirmed = { lineage, epoch, seq: first + entries.length, tables: [...found.tables, ...tables], entries };
-  return { device, confirmed, outbox, fence, rejected, updates, isForgotten: false, damage };
+  const leftovers = [...log.keys()].map((name) => JSON.parse(name) as StorageKey).filter((key) => isFolded(key, found.base));
+  return { device, confirmed, outbox, fence, rejected, leftovers, updates, isForgotten: false, damage };
+}
+
+function isFolded([, lineage, epoch, seq]: StorageKey, base: RoomPlace): boolean {
+  return lineage === base.lineage && epoch === base.epoch && Number(seq) <= base.seq;
 }
 
 /** A base with its documents; `undefined` when those are not what it was written with. */
@@ -162,6 +169,11 @@ function readUpdates(value: StorageValue, id: string): readonly TableUpdate[] {
   } catch (error) {
     throw new CotableError('storage.corrupt', { record: `updates ${id}` }, { cause: error });
   }
+}
+
+/** The moment that the documents are of, as their record says; `undefined` when there is none that can be read. */
+export function readBase(value: StorageValue): RoomPlace | undefined {
+  return unseal<StoredBase>(value);
 }
 
 /** The device as its record says; `undefined` when there is none that can be read. */
@@ -201,11 +213,11 @@ export function installBatch(former: RoomPlace, confirmed: Confirmed): StorageBa
   };
 }
 
-/** The log folded into the documents. */
-export function foldBatch(confirmed: Confirmed, tables: readonly TableUpdate[]): StorageBatch {
-  const { lineage, epoch, seq, entries } = confirmed;
+/** Documents of a later place in the place of those that are `standing`, and what lies between them out of the log. */
+export function foldBatch(standing: RoomPlace, { lineage, epoch, seq }: RoomPlace, tables: readonly TableUpdate[]): StorageBatch {
   const base = { lineage, epoch, seq };
-  return { deletePrefix: [['doc']], put: basePuts(base, tables), delete: entries.map((entry) => keys.log(base, entry.seq)) };
+  const folded = Array.from({ length: seq - standing.seq }, (_, index) => keys.log(base, standing.seq + 1 + index));
+  return { deletePrefix: [['doc']], put: basePuts(base, tables), delete: folded };
 }
 
 function basePuts(base: RoomPlace, tables: readonly TableUpdate[]): [StorageKey, StorageValue][] {

@@ -90,6 +90,7 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
       unsynced: nothing,
       sent: nothing,
       kept: nothing,
+      folded: nothing,
       loaded: nothing,
       synced: nothing,
       failed: nothing,

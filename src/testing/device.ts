@@ -16,7 +16,7 @@ export interface Device {
 }
 
 /**
- * `kept` hears of each mutation whose record has reached the disk, before the tab does; `loaded` of what a tab finds in
+ * `kept` hears of each mutation whose record has reached the disk, before the tab does; `folded` when a log was folded; `loaded` of what a tab finds in
  * its outbox.
  */
 export function createDevice(options: {
@@ -24,9 +24,10 @@ export function createDevice(options: {
   readonly schedule: Schedule;
   readonly diskTime: () => number;
   readonly kept: (mutation: string) => void;
+  readonly folded: () => void;
   readonly loaded: (tab: Party, mutation: string, writer: number) => void;
 }): Device {
-  const { name, schedule, diskTime, kept, loaded } = options;
+  const { name, schedule, diskTime, kept, folded, loaded } = options;
   const disk = memoryClientStorage({ durable: true });
   const queue = createDiskQueue(schedule, diskTime);
   const opened = new Map<string, ClientDatabase>();
@@ -44,6 +45,7 @@ export function createDevice(options: {
     let batch: StorageBatch = {};
     await database.update(keys, (values) => (batch = change(values)));
     note(batch);
+    if (batch.put?.some(([key]) => key[0] === 'base')) folded();
   };
 
   function note({ put = [] }: StorageBatch): void {

@@ -19,6 +19,7 @@ export const KINDS = [
   'denials',
   'acks',
   'epochs',
+  'folds',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
@@ -36,7 +37,8 @@ export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutat
  * - `cuts`: links that were broken; `drops`: messages lost with them.
  * - `partitions`: times a device's messages were held; `refusals`: times it could not connect.
  * - `diskFailures`: calls of the relay's disk that failed; `clockSteps`: clocks that were set; `closes`: clean closes;
- *   `freezes`: tabs in which nothing ran for a while; `epochs`: times the room's documents were made afresh.
+ *   `freezes`: tabs in which nothing ran for a while; `epochs`: times the room's documents were made afresh;
+ *   `folds`: times a tab folded its device's log into the documents there.
  */
 export type Counts = Readonly<Record<Kind, number>>;
 

@@ -124,6 +124,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
       sent: greetings.sent,
       loaded: greetings.loaded,
       kept: ledger.kept,
+      folded: () => count('folds'),
       synced: () => ledger.read(world.relayDisk.log(ROOM), world.relayDisk.documents(ROOM)),
       failed: () => count('diskFailures'),
       denied: () => count('denials'),

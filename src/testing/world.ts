@@ -34,6 +34,8 @@ export interface WorldEvents {
   sent(tab: Party, link: object, isUp: boolean, message: Uint8Array): void;
   /** A mutation's record is on a device's disk. */
   kept(mutation: string): void;
+  /** The log of a device was folded into its documents. */
+  folded(): void;
   /** A tab found one there when it opened. */
   loaded(tab: Party, mutation: string, writer: number): void;
   /** The relay's disk has changed. */
@@ -128,8 +130,8 @@ export function createWorld(options: {
     tabs,
     device(name) {
       let device = devices.get(name);
-      const { kept, loaded } = events;
-      if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, kept, loaded })));
+      const { kept, folded, loaded } = events;
+      if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, kept, folded, loaded })));
       return device;
     },
     open(device, userId, room, { clockSkew: skew = 0, hasRules = true, token } = {}) {
@@ -147,6 +149,8 @@ export function createWorld(options: {
         userId,
         clock: createPartyClock(schedule, party, weather.lateness, events.timer),
         random: dice.fork().random,
+        // Some fold all the time, beside others that do not.
+        foldLogAfter: opens % 2 === 0 ? 8 : 500,
       });
       const tab: Tab = { party, device, userId, store };
       tabs.push(tab);

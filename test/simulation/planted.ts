@@ -207,4 +207,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     found: /tally .* is \d+, of \d+ mutations/,
     args: ['--clients', '2'],
   },
+  {
+    name: 'a tab folds what it has pending into the documents of its device',
+    patches: [{ file: 'src/store/log-fold.js', from: 'present.pending.size > 0 || ', to: '' }],
+    found: /an item stands on known ones|diverged/,
+  },
 ];
