@@ -152,6 +152,23 @@ export const catalogue = {
     message: 'Row {key} of table {table} may not be changed like this',
     hint: 'An access rule of the app says so; params.fields are the fields that would have changed.',
   },
+  'request.notFound': { httpStatus: 404, message: 'There is nothing at {method} {path}', hint: 'See /openapi.json for what there is.' },
+  'request.tooLarge': {
+    httpStatus: 413,
+    message: 'The body is longer than {limit} bytes',
+    hint: 'Send less, or raise limits.messageBytes of the relay.',
+  },
+  'request.failed': {
+    httpStatus: 500,
+    message: 'The relay failed to answer',
+    hint: 'The log of the relay says why, with the id of the request.',
+  },
+  'request.originRefused': {
+    httpStatus: 403,
+    message: 'Pages of {origin} may not call this relay',
+    hint: 'Name it in origins of createRelay.',
+  },
+  'request.unknownLink': { httpStatus: 404, message: 'This link is not open', hint: 'The store connects again by itself.' },
   'limit.links': {
     httpStatus: 503,
     message: 'The relay has {limit} links of this kind, and takes no more',
@@ -244,6 +261,9 @@ interface TypedParams {
   'protocol.unsupportedVersion': { mine: number; theirs: number };
   'protocol.timeout': { ms: number };
   'protocol.gateRefused': { rule: string };
+  'request.notFound': { method: string; path: string };
+  'request.tooLarge': { limit: number };
+  'request.originRefused': { origin: string };
   'limit.bytes': { bytes: number; limit: number };
   'limit.links': { limit: number };
   'storage.corrupt': { record: string };

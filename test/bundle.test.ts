@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What must never reach a browser, as it shows in the ids of modules. */
 const serverOnly =
-  /\/(src\/relay|adapters\/sqlite)\/|\/transports\/websocket\/acceptor\.|\/node_modules\/(ws|hono|@hono\/[^/]+|libsql|@libsql\/[^/]+)\/|^node:|__vite-browser-external/;
+  /\/(src\/relay|adapters\/sqlite)\/|\/transports\/(websocket\/acceptor|http\/(acceptor|downstream))\.|\/node_modules\/(ws|hono|@hono\/[^/]+|libsql|@libsql\/[^/]+)\/|^node:|__vite-browser-external/;
 
 /** Bundles a file of this folder as a page's entry: every module that was looked at, shaken off or not, and the code. */
 async function bundle(entry: string): Promise<{ readonly modules: readonly string[]; readonly code: string }> {
@@ -52,6 +52,7 @@ describe('the bundle of a page', () => {
   it('[BD2] would show a relay that came along', async () => {
     const { modules } = await bundle('./package/server.ts');
     const found = modules.filter((id) => serverOnly.test(id)).join('\n');
-    for (const part of ['/src/relay/', '/adapters/sqlite/', '__vite-browser-external']) expect(found).toContain(part);
+    for (const part of ['/src/relay/', '/transports/http/acceptor.', '/adapters/sqlite/', '__vite-browser-external'])
+      expect(found).toContain(part);
   });
 });

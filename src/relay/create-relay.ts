@@ -1,6 +1,6 @@
-import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
-import { Hono } from 'hono';
+import { httpAcceptor } from '../../transports/http/acceptor.ts';
 import { webSocketAcceptor, type WebSocketAcceptor } from '../../transports/websocket/acceptor.ts';
 import type { AnyAccess } from '../access/access.ts';
 import { assertBoundedReads } from '../doc/check-lib0.ts';
@@ -15,12 +15,14 @@ import { limitsOf, type LimitOptions, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
 import { createStrangers } from './strangers.ts';
+import { healthRouter, linkRouter } from './web/routers.ts';
+import { createWeb } from './web/web.ts';
 
 export interface RelayOptions<S extends AnySchema, P extends Platform = NoPlatform> {
   readonly backend: BackendConfig<S, P>;
   /** Where rooms are kept: `sqlite(file)`. The relay closes it. */
   readonly storage: RelayStorage;
-  /** Pages that may open WebSockets, as `https://app.example`. Left out: any. */
+  /** Pages that may open links and call, as `https://app.example`. Left out: any, over HTTP without their cookies. */
   readonly origins?: readonly string[];
   readonly limits?: LimitOptions;
   /** Further ways in, besides `listen` and `attach`. */
@@ -30,12 +32,21 @@ export interface RelayOptions<S extends AnySchema, P extends Platform = NoPlatfo
 }
 
 export interface Relay<S extends AnySchema> {
-  /** Opens a port of its own for WebSockets and `GET /healthz`. Port 0: a free one. Rejects when it cannot be had. */
+  /** Opens a port of its own for WebSockets and for all that `fetch` answers. Port 0: a free one. Rejects when it cannot be had. */
   listen(port?: number, host?: string): Promise<{ readonly url: string; readonly port: number }>;
-  /** Takes WebSockets of a server that is there already, all or those of `path`. The function returned stops that. */
+  /**
+   * Takes the WebSockets of a server that is there already: those of `path`, and then others are left to whoever else listens
+   * for them; without it, all. The function returned stops that: links that are open stay. Its requests are for `handle` or `fetch`.
+   */
   attach(server: Server, options?: { readonly path?: string }): () => void;
-  /** Answers `GET /healthz`, and 404 to anything else. */
-  fetch(request: Request): Promise<Response>;
+  /**
+   * Answers everything but WebSockets: the routes of links over HTTP (`/link`), `/openapi.json`, `/healthz`, and an error to
+   * anything else. Mount it where you like, with the path above it cut off. `ip`: where the request comes from, for
+   * `authenticate`.
+   */
+  fetch(request: Request, from?: { readonly ip?: string }): Promise<Response>;
+  /** The same for a server of `node:http` and what is made of it, such as Express: a request listener. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
   /** Runs a mutator as the relay (`ctx.userId` is `system`). Resolves when the mutation is kept. */
   /**
    * Closes the links of a user with `auth.revoked`. Their stores come back by themselves: whether they are let in then is for
@@ -54,6 +65,9 @@ export interface Relay<S extends AnySchema> {
    */
   close(): Promise<void>;
 }
+
+/** So long the last words of links over HTTP may take, to who reads slowly. */
+const LAST_WORDS_MS = 1_000;
 
 const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -83,26 +97,36 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     logger: options.logger ?? SILENT,
     limits,
   });
-  const web = new Hono().get('/healthz', (context) => {
-    const health = core.health();
-    return context.json(health, health.status === 'ok' ? 200 : 503);
-  });
-  const acceptors = new Set<Acceptor>(options.acceptors);
+  const { origins, logger = SILENT } = options;
+  const attachment = {
+    origins,
+    maxMessageBytes: limits.messageBytes,
+    // With what a transport puts around it.
+    maxStrangerBytes: 2 * limits.greetingBytes,
+    pingMs: limits.pingMs,
+    pongMs: limits.pongMs,
+    clock,
+  };
+  const http = httpAcceptor(attachment);
+  // Every door over HTTP is a router here.
+  const routers = [healthRouter(core.health), linkRouter(http)];
+  const web = createWeb({ schema, routers, origins, maxBodyBytes: limits.messageBytes, logger });
+  const listener = getRequestListener(
+    (request, env) => {
+      // A server of node:http has no other.
+      const { socket } = (env as { readonly incoming: IncomingMessage }).incoming;
+      return web.fetch(request, { ip: socket.remoteAddress ?? '', cut: () => socket.destroy() });
+    },
+    // The process is not the relay's alone.
+    { overrideGlobalObjects: false },
+  );
+  const handle: Relay<S>['handle'] = (request, response) => void listener(request, response);
+  const acceptors = new Set<Acceptor>([http, ...(options.acceptors ?? [])]);
   const servers = new Set<Server>();
   for (const acceptor of acceptors) acceptor.start(core.accept);
 
   function attach(server: Server, { path }: { readonly path?: string } = {}): () => void {
-    const acceptor: WebSocketAcceptor = webSocketAcceptor({
-      server,
-      path,
-      origins: options.origins,
-      maxMessageBytes: limits.messageBytes,
-      // With what WebSockets put around it.
-      maxStrangerBytes: 2 * limits.greetingBytes,
-      pingMs: limits.pingMs,
-      pongMs: limits.pongMs,
-      clock,
-    });
+    const acceptor: WebSocketAcceptor = webSocketAcceptor({ ...attachment, server, path });
     acceptor.start(core.accept);
     acceptors.add(acceptor);
     return () => {
@@ -113,13 +137,14 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
 
   return {
     attach,
-    fetch: async (request) => web.fetch(request),
+    fetch: (request, { ip = '' } = {}) => web.fetch(request, { ip, cut: () => undefined }),
+    handle,
     mutate: (room, name, input) => core.mutate(room, name, input),
     revoke: core.revoke,
     recheck: core.recheck,
 
     async listen(port = 0, host = '127.0.0.1') {
-      const server = createServer(slowRequests(limits.helloMs), getRequestListener(web.fetch));
+      const server = createServer(slowRequests(limits.helloMs), handle);
       boundWaiting(server, limits);
       attach(server);
       servers.add(server);
@@ -135,6 +160,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     async close() {
       for (const acceptor of acceptors) acceptor.stop();
       await core.close();
+      await http.flushed(LAST_WORDS_MS);
       await Promise.all(
         [...servers].map((server) => {
           const closed = new Promise<void>((done) => server.close(() => done()));
@@ -151,7 +177,7 @@ function slowRequests(ms: number): ServerOptions {
   return { headersTimeout: ms, requestTimeout: ms, connectionsCheckingInterval: Math.min(ms, 1_000) };
 }
 
-/** Connections that have not become a WebSocket are strangers too: of these many may wait, and the oldest go first. */
+/** Connections that have asked for nothing yet are strangers too: of these many may wait, and the oldest go first. */
 function boundWaiting(server: Server, limits: Limits): void {
   const strangers = createStrangers(limits);
   const leaving = new WeakMap<object, () => void>();
@@ -160,5 +186,6 @@ function boundWaiting(server: Server, limits: Limits): void {
     leaving.set(socket, leave);
     socket.once('close', leave);
   });
-  server.on('upgrade', ({ socket }) => leaving.get(socket)?.());
+  // What they ask for is counted by those who answer: a link is a stranger of its own.
+  for (const asked of ['upgrade', 'request']) server.on(asked, ({ socket }: IncomingMessage) => leaving.get(socket)?.());
 }

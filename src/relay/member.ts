@@ -1,10 +1,11 @@
-import { asCotableError, CotableError, isCotableError } from '../errors.ts';
+import { asCotableError, CotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
 import type { CallFrame, HelloFrame, MutateFrame, RelayFrame, ResumeFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
+import { forStrangers } from './for-strangers.ts';
 import type { Guard } from './guard.ts';
 import type { Limits } from './limits.ts';
 import type { Author } from './room.ts';
@@ -202,13 +203,6 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     },
   };
   return { member, events };
-}
-
-/** What the disk of a relay says names files, and a migration that failed names rows: both are for the operator, in the log. */
-function forStrangers(error: CotableError): CotableError {
-  if (isCotableError(error, 'schema.migrationFailed')) return new CotableError<string>(error.code, { version: error.params.version });
-  if (!error.code.startsWith('storage.')) return error;
-  return new CotableError<string>('storage.unavailable', { reason: 'the relay cannot read or keep data now' });
 }
 
 function toError(error: unknown): CotableError {

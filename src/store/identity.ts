@@ -101,6 +101,8 @@ const PASSING = new Set([
   'storage.notDurable',
   'storage.unavailable',
   'relay.closed',
+  'request.unknownLink',
+  'request.failed',
 ]);
 
 const STATES = new Map<string, StoreState>([

@@ -23,7 +23,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['src/relay'],
   '@standard-schema/spec': ['src'],
   citty: ['src/cli'],
-  'eventsource-parser': ['adapters/platform'],
+  'eventsource-parser': ['adapters/platform', 'transports/http/client.ts'],
   hono: ['src/relay'],
   'idb-keyval': ['adapters/indexeddb.ts', 'adapters/indexeddb-connection.ts'],
   jiti: ['src/cli/load-backend.ts'],

@@ -1,22 +1,12 @@
-import { createStore, defineMutators, defineSchema, table, type Store, type Transport } from 'cotable';
+import { createStore, type Store, type Transport } from 'cotable';
 import { indexedDb } from 'cotable/adapters/indexeddb';
 import { StoreProvider, useQuery, useStatus, useStore } from 'cotable/react';
 import { act, Profiler, StrictMode, type ReactElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { z } from 'zod';
+import { mutators, schema } from './notes.ts';
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
-
-const note = z.object({ id: z.string(), text: z.string() });
-const schema = defineSchema({
-  schemaVersion: 1,
-  tables: { notes: { schema: table(note) } },
-  mutators: { write: { input: note } },
-});
-const mutators = defineMutators<typeof schema>({
-  write: (ctx, input) => ctx.table('notes').set(input.id, input),
-});
 
 /** Leads to a relay, and there is no way now. */
 const unreachable: Transport = {

@@ -1,8 +1,8 @@
 import { CotableError } from 'cotable';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Clock } from '../../src/ports/clock.ts';
 import { connectRecorded, takeLinks } from './link-recorder.ts';
+import { manualClock } from './manual-clock.ts';
 import { transportSuite } from './transport.suite.ts';
 import { webSocketSetup, type WebSocketSetup } from './websocket-setup.ts';
 
@@ -238,37 +238,4 @@ function answerOf(socket: WebSocket): Promise<number | undefined> {
     });
     socket.on('error', reject);
   });
-}
-
-interface ManualClock extends Clock {
-  advance(ms: number): void;
-  pending(): number;
-  /** Milliseconds until the next timer. */
-  next(): number | undefined;
-}
-
-function manualClock(): ManualClock {
-  let time = 0;
-  let timers: { readonly at: number; readonly run: () => void }[] = [];
-  const due = () => timers.filter(({ at }) => at <= time).sort((a, b) => a.at - b.at)[0];
-  return {
-    now: () => time,
-    after(ms, run) {
-      const timer = { at: time + ms, run };
-      timers.push(timer);
-      return () => {
-        timers = timers.filter((other) => other !== timer);
-      };
-    },
-    soon: (run) => void setImmediate(run),
-    advance(ms) {
-      time += ms;
-      for (let timer = due(); timer; timer = due()) {
-        timers = timers.filter((other) => other !== timer);
-        timer.run();
-      }
-    },
-    pending: () => timers.length,
-    next: () => (timers.length ? Math.min(...timers.map(({ at }) => at)) - time : undefined),
-  };
 }

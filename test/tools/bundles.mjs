@@ -18,6 +18,7 @@ const parts = {
   },
   react: { code: `export * from 'cotable/react';`, beside: all },
   websocket: { code: `export * from 'cotable/transports/websocket';`, beside: all },
+  http: { code: `export * from 'cotable/transports/http';`, beside: all },
   'broadcast-channel': { code: `export * from 'cotable/transports/broadcast-channel';`, beside: all },
   memory: { code: `export * from 'cotable/transports/memory';`, beside: all },
   indexeddb: { code: `export * from 'cotable/adapters/indexeddb';`, beside: all },

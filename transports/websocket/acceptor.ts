@@ -4,6 +4,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { CotableError, errorFromBody } from '../../src/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Acceptor, LinkOrigin } from '../../src/ports/transport.ts';
+import { watchSilence } from '../silence.ts';
 import { createSocketLink } from './socket-link.ts';
 
 export interface WebSocketAcceptorOptions {
@@ -129,24 +130,10 @@ function watchStranger(socket: Duplex, limit: number | undefined, drop: (error: 
 
 /** Pings a quiet socket, and calls `drop` when it stays quiet. Ends with the socket. */
 function dropWhenSilent(webSocket: WebSocket, options: WebSocketAcceptorOptions, drop: (ms: number) => void): void {
-  const { clock, pingMs = 25_000, pongMs = 20_000 } = options;
-  let isAsked = false;
-  const rest = (): (() => void) => clock.after(pingMs, ask);
-  const ask = (): void => {
-    isAsked = true;
-    webSocket.ping();
-    cancel = clock.after(pongMs, () => drop(pongMs));
-  };
-  const hear = (): void => {
-    if (!isAsked) return;
-    isAsked = false;
-    cancel();
-    cancel = rest();
-  };
-  let cancel = rest();
-  webSocket.on('pong', hear);
-  webSocket.on('message', hear);
-  webSocket.on('close', () => cancel());
+  const silence = watchSilence(options, () => webSocket.ping(), drop);
+  webSocket.on('pong', silence.heard);
+  webSocket.on('message', silence.heard);
+  webSocket.on('close', silence.end);
 }
 
 function originOf(request: IncomingMessage): LinkOrigin {

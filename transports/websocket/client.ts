@@ -1,5 +1,6 @@
 import { isCotableError, type CotableError } from '../../src/errors.ts';
 import type { Transport } from '../../src/ports/transport.ts';
+import { watchOnline } from '../online.ts';
 import { createSocketLink, type Socket } from './socket-link.ts';
 
 /** A WebSocket class: the browser's, or that of the package `ws`. */
@@ -42,26 +43,8 @@ export function webSocket(
       );
       return link;
     },
-    available(listener) {
-      let known = isOnline();
-      listener(known);
-      if (typeof globalThis.addEventListener !== 'function') return () => undefined;
-      const changed = (): void => {
-        if (known === isOnline()) return;
-        known = !known;
-        listener(known);
-      };
-      for (const type of ['online', 'offline']) globalThis.addEventListener(type, changed);
-      return () => {
-        for (const type of ['online', 'offline']) globalThis.removeEventListener(type, changed);
-      };
-    },
+    available: watchOnline,
   };
-}
-
-/** `false` is sure; `true` only means that there is some network. */
-function isOnline(): boolean {
-  return globalThis.navigator?.onLine !== false;
 }
 
 /** Older browsers take neither relative addresses nor `http`. */

@@ -1,6 +1,7 @@
 import { CotableError, errorFromBody } from '../../src/errors.ts';
 import type { Link } from '../../src/ports/transport.ts';
 import { createLinkEnd, type LinkEnd } from '../link-end.ts';
+import { reasonOf } from '../reason.ts';
 
 /** What is used of a WebSocket: the browser's and that of `ws` both fit. */
 export interface Socket {
@@ -33,8 +34,6 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_TOO_LARGE = 1009;
 /** As much text as fits a close frame. */
 const MAX_REASON_BYTES = 123;
-
-const ERROR_CODE = /^[a-z][\w-]*(\.[\w-]+)+$/i;
 
 /** `greeted`: what an acceptor does when the other side has said who it is. */
 export function createSocketLink(greeted?: () => void): SocketLink {
@@ -82,6 +81,5 @@ function reasonText(reason: CotableError): string {
 
 function closeReason(code: number | undefined, text: string | undefined): CotableError | undefined {
   if (code === CLOSE_TOO_LARGE) return errorFromBody({ errorCode: 'protocol.frameTooLarge', errorParams: {} });
-  if (code !== CLOSE_WITH_ERROR || !text || !ERROR_CODE.test(text)) return undefined;
-  return errorFromBody({ errorCode: text, errorParams: {} });
+  return code === CLOSE_WITH_ERROR ? reasonOf(text) : undefined;
 }
