@@ -74,11 +74,12 @@ export function createConnection(factory: IDBFactory, name: string, openTimeoutM
   const current = (): Promise<Opened> => opening ?? open();
 
   /** The browser has closed the connection: is the database still there? Who evicts or clears it tells no page. */
-  function look(): void {
+  function look(delayMs = 50): void {
     if (isClosed) return;
     current().catch((error: unknown) => {
-      // Anything else may pass, and whoever uses it next finds out.
       if (isDeleted || nameOf(error) === 'VersionError') lost(false);
+      // A browser that is busy clearing says nothing of use. In the end whoever uses it next finds out.
+      else if (delayMs < 10_000) setTimeout(() => look(delayMs * 4), delayMs);
     });
   }
 

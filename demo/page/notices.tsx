@@ -1,4 +1,4 @@
-import type { CotableError, Rejection } from 'cotable';
+import { isCotableError, type CotableError, type Rejection } from 'cotable';
 import { useStatus, useStore } from 'cotable/react';
 import { useCallback, useState, useSyncExternalStore, type ReactNode } from 'react';
 import type { ChatSchema } from '../shared/schema.ts';
@@ -11,6 +11,9 @@ export function Notices() {
     <div className="notices">
       {reason && (state === 'error' || !durable) && (
         <Notice title={durable ? 'The relay refuses' : 'Not kept on this device'} error={reason} />
+      )}
+      {reason && state !== 'error' && durable && isCotableError(reason, 'storage.corrupt') && (
+        <Notice title="This browser has lost what it had kept" error={reason} />
       )}
       {useRejections().map((rejection) => (
         <RejectionNotice key={rejection.id} rejection={rejection} />

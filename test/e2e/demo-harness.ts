@@ -78,19 +78,22 @@ function readyLine(child: ChildProcess): Promise<{ readonly output: string; read
   });
 }
 
+/** The system's Chromium, or that of `COTABLE_CHROMIUM`. The switches let it run as root and keep it off the network. */
+export const CHROMIUM = {
+  executablePath: process.env['COTABLE_CHROMIUM'] ?? '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--headless',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+  ],
+};
+
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: process.env['COTABLE_CHROMIUM'] ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--headless',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--no-first-run',
-    ],
-  });
+  return chromium.launch(CHROMIUM);
 }
 
 /** Where a client is shown: a page of its own, or a frame in one. */
