@@ -5,11 +5,14 @@ import type { Core } from './core.ts';
 import type { ForeignMutation } from './replica.ts';
 import type { Accepted } from './verdicts.ts';
 
-/** Takes out of the outbox what the relay has judged. */
-export function judge(core: Core, welcome: WelcomeFrame): void {
+/**
+ * Takes out of the outbox what the relay has refused. What it has accepted is returned: the entries are among what is
+ * confirmed, through another tab of this device perhaps.
+ */
+export function judge(core: Core, welcome: WelcomeFrame): readonly Accepted[] {
   const refused = new Map<string, CotableError>();
   const accepted: Accepted[] = [];
-  /** Refused ones of other tabs, which may be gone before they hear of it. */
+  /** Refused ones of other tabs. */
   const elsewhere: [ForeignMutation, CotableError][] = [];
   for (const { key, outcome } of welcome.outcomes) {
     const id = mutationId(key);
@@ -32,10 +35,9 @@ export function judge(core: Core, welcome: WelcomeFrame): void {
   if (elsewhere.length > 0) {
     core.foreign.withdrawn(elsewhere.map(([{ id }]) => id));
     core.publish();
-    for (const [foreign, error] of elsewhere) core.verdicts.refusedElsewhere(foreign, error);
+    core.verdicts.refusedOfOthers(elsewhere);
   }
-  // Their entries are among what is confirmed, through another tab of this device perhaps.
-  core.verdicts.settle(accepted);
+  return accepted;
 }
 
 /** Whether what is pending cannot be sent as it is: the relay would not take it, or it stands on what is not so. */
