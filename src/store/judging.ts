@@ -2,6 +2,7 @@ import { errorOf, type CotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { WelcomeFrame } from '../protocol/frames.ts';
 import type { Core } from './core.ts';
+import { ceilingOver } from './rebuild.ts';
 import type { ForeignMutation } from './replica.ts';
 import type { Accepted } from './verdicts.ts';
 
@@ -44,10 +45,11 @@ export function judge(core: Core, welcome: WelcomeFrame): readonly Accepted[] {
 export function mustReplay(core: Core, writerLast: number, ceiling: number): boolean {
   const { replica } = core;
   if (replica.isDoubled || core.mustRebuild) return true;
+  const highest = ceilingOver(ceiling, replica);
   let expected = writerLast;
   for (const mutation of replica.pending.values()) {
     expected += 1;
-    if (mutation.number !== expected || mutation.clock > ceiling) return true;
+    if (mutation.number !== expected || mutation.clock > highest) return true;
   }
   return false;
 }

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dist, timesOf, withPatchedBuild } from '../tools/patched-build.ts';
+import { foldLines } from './fold-lines.ts';
 import type { Line } from './line.ts';
 import { replayLines } from './replay-lines.ts';
 import { tabLines } from './tab-lines.ts';
 
-const lines: readonly Line[] = [...replayLines, ...tabLines];
+const lines: readonly Line[] = [...replayLines, ...tabLines, ...foldLines];
 
 /** Copies that are tried at once. */
 const LANES = 2;

@@ -161,7 +161,7 @@ export const replayLines: readonly Line[] = [
   },
   {
     claim: 'a mutation that runs again keeps its clock',
-    patches: [{ file: 'src/store', from: 'Math.min(mutation.clock, options.ceiling)', to: 'Date.now() * 1024' }],
+    patches: [{ file: 'src/store', from: 'Math.min(mutation.clock, ceiling)', to: 'Date.now() * 1024' }],
     test: [replay, '[EX17]'],
   },
   {
@@ -239,5 +239,10 @@ export const replayLines: readonly Line[] = [
     claim: 'the mutations of a writer have no gap',
     patches: [{ file: 'src/relay', from: 'if (number !== state.last + 1)', to: 'if (false)' }],
     test: [fence, '[EX42]'],
+  },
+  {
+    claim: 'a store does not lower what such a relay takes',
+    patches: [{ file: 'src/store', from: 'Math.max(ceiling, confirmedClock + msToClock(CLOCK_STEP_MS))', to: 'ceiling' }],
+    test: [replay, '[EX43]'],
   },
 ];

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { keyOf } from '../spec/faults.ts';
 import { createGate, type Act, type TestStore } from '../spec/support.ts';
 import { writes } from '../tabs/watch.ts';
@@ -144,6 +144,36 @@ describe('a mutation that runs again', () => {
     const standing = value && { value };
     expect([alice, bob].map(({ store }) => store.table('things').get('a'))).toEqual([standing, standing]);
   });
+});
+
+describe('a relay whose clock has stepped back', () => {
+  test.each(['has never gone', 'starts anew, and sends a snapshot'])(
+    '[EX43] takes what was written later than what it has: nothing of it is lost (%s)',
+    async (how) => {
+      const world = await createExact(writes);
+      const [alice, bob] = [world.open('a'), world.open('bob', { userId: 'bob' })];
+      await world.settle();
+      await bob.store.mutate.act([['things', 'a', 'earlier']]);
+      await world.settle();
+      await world.goOffline('a', 'bob');
+      await world.pass(LATER);
+      await alice.store.mutate.act([['things', 'a', 'later']]);
+      await world.settle();
+      vi.setSystemTime(Date.now() - 3_600_000);
+      if (how === 'has never gone') await world.comeBack('a');
+      else {
+        await alice.store.close();
+        await world.fill();
+        await world.forget();
+        await world.restart();
+        world.open('again');
+        await world.pass(5_000);
+      }
+      await world.comeBack('bob');
+      await world.pass(60_000);
+      expect(bob.store.table('things').get('a')).toEqual({ value: 'later' });
+    },
+  );
 });
 
 describe('tabs that run again what they have pending', () => {
