@@ -7,6 +7,8 @@ export const MAX_FRAME_BYTES = 256 * 1024;
 
 /** How far ahead of the relay's clock a mutation may be. */
 export const CLOCK_MARGIN_MS = 60_000;
+/** How far above the highest clock that a relay has accepted the next one may be, though the relay's own clock has stepped back. */
+export const CLOCK_STEP_MS = 1_000;
 
 const MAX_ROOM_NAME = 256;
 

@@ -6,7 +6,7 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage, StoredRoom } from '../ports/relay-storage.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
-import { decodeRecord, decodeTables } from '../protocol/records.ts';
+import { decodeRecord, decodeTables, type EntryRecord } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { isOutgrown, makeAfresh } from './epoch.ts';
 import type { Limits } from './limits.ts';
@@ -36,6 +36,8 @@ export interface LoadedRoom {
   /** The relay's own writer in its documents. */
   readonly writer: number;
   readonly tables: ReadonlyMap<string, RoomTable>;
+  /** The highest clock of an entry that was read. What it wrote need not stand any more. */
+  readonly clock: number;
   /** Whether it is of use to try a compaction while the room is in memory. */
   readonly isCompactable: boolean;
 }
@@ -56,7 +58,8 @@ export async function loadRoom(options: RoomOptions): Promise<LoadedRoom> {
   const stored = await storage.openRoom(name, { lineage: randomName(random), epoch: 1, schemaVersion: version });
   const { epoch, head, schemaVersion } = stored;
   if (schemaVersion > version) throw new CotableError('room.newerSchema', { mine: version, theirs: schemaVersion });
-  const loaded = { ...tablesOf(options, await readUpdates(options, stored)), stored, isCompactable: true };
+  const { updates, clock } = await readUpdates(options, stored);
+  const loaded = { ...tablesOf(options, updates), clock, stored, isCompactable: true };
   const isOlder = schemaVersion < version;
   if (!isOlder && !isOutgrown(loaded.tables, limits.compaction)) return loaded;
 
@@ -71,20 +74,26 @@ export async function loadRoom(options: RoomOptions): Promise<LoadedRoom> {
   }
   logger.info({ room: name, epoch: epoch + 1, schemaVersion: version, bytes: bytes.length }, isOlder ? 'room migrated' : 'room compacted');
   const reborn: StoredRoom = { ...stored, epoch: epoch + 1, schemaVersion: version, snapshot: { seq: head, bytes } };
-  return { ...tablesOf(options, decodeTables(bytes)), stored: reborn, isCompactable: true };
+  return { ...tablesOf(options, decodeTables(bytes)), clock, stored: reborn, isCompactable: true };
 }
 
-async function readUpdates({ name, storage }: RoomOptions, { head, snapshot }: StoredRoom): Promise<readonly TableUpdate[]> {
+async function readUpdates(
+  { name, storage }: RoomOptions,
+  { head, snapshot }: StoredRoom,
+): Promise<{ readonly updates: readonly TableUpdate[]; readonly clock: number }> {
+  let clock = 0;
   const updates: TableUpdate[] = snapshot ? [...orCorrupt(() => decodeTables(snapshot.bytes), `snapshot of room ${name}`)] : [];
   for (let seq = snapshot?.seq ?? 0; seq < head;) {
     const page = await storage.entries(name, seq, PAGE);
     for (const entry of page) {
-      updates.push(...orCorrupt(() => updatesOf(entry.bytes), `log of room ${name} at ${entry.seq}`));
+      const record = orCorrupt(() => readEntry(entry.bytes), `log of room ${name} at ${entry.seq}`);
+      updates.push(...record.updates, ...record.repairs);
+      clock = Math.max(clock, record.clock);
       seq = entry.seq;
     }
     if (page.length === 0) throw new CotableError('storage.corrupt', { record: `log of room ${name} after ${seq}` });
   }
-  return updates;
+  return { updates, clock };
 }
 
 function tablesOf({ schema, random }: RoomOptions, updates: readonly TableUpdate[]): Pick<LoadedRoom, 'writer' | 'tables'> {
@@ -97,10 +106,10 @@ function tablesOf({ schema, random }: RoomOptions, updates: readonly TableUpdate
   return { writer, tables };
 }
 
-function updatesOf(entry: Uint8Array): readonly TableUpdate[] {
+function readEntry(entry: Uint8Array): EntryRecord {
   const record = decodeRecord(entry);
   if (record.kind !== 'entry') throw new TypeError('it is no entry');
-  return [...record.updates, ...record.repairs];
+  return record;
 }
 
 /** What was well when it was written and cannot be read now was damaged since. */

@@ -8,7 +8,7 @@ import type { JsonValue } from '../util/json.ts';
 import type { Acceptance, MutationKey, QueuedRun, RoomBirth } from '../ports/relay-storage.ts';
 import type { Intent, MutateFrame, TableUpdate } from '../protocol/frames.ts';
 import { parseJson } from '../protocol/json.ts';
-import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
+import { CLOCK_MARGIN_MS, CLOCK_STEP_MS } from '../protocol/limits.ts';
 import { checkFrameSize } from '../protocol/measure.ts';
 import { encodeRecord, encodeTables } from '../protocol/records.ts';
 import { clockToMs, createHybridClock, msToClock } from '../util/hlc.ts';
@@ -22,8 +22,6 @@ import { createRefusals } from './refusals.ts';
 import type { RoomTable } from './room-table.ts';
 import { createWriters, type Writers } from './writers.ts';
 
-/** How far past the highest accepted clock a mutation may be when the relay's own clock has stepped back. */
-const CLOCK_STEP = msToClock(1000);
 /** What every other rule let pass, and that broke the documents all the same. */
 const POISONOUS = { rule: 'an update leaves the document well' };
 /** A snapshot that is more entries behind than this is made anew for the next cold join. */
@@ -94,14 +92,18 @@ export async function openRoom(options: RoomOptions, events: RoomEvents): Promis
   return createRoom(options, await loadRoom(options), events);
 }
 
-function createRoom(options: RoomOptions, { stored, writer, tables, isCompactable }: LoadedRoom, events: RoomEvents): Room {
+function createRoom(
+  options: RoomOptions,
+  { stored, writer, tables, isCompactable, clock: readClock }: LoadedRoom,
+  events: RoomEvents,
+): Room {
   const { name: room, schema, storage, clock, random } = options;
   const { compaction } = options.limits;
   const { lineage, epoch } = stored;
   const replica = randomName(random);
   const checkEvery = Math.max(1, Math.floor(compaction.minItems / CHECKS));
   const hybrid = createHybridClock(() => clock.now());
-  let highestClock = Math.max(0, ...[...tables.values()].map((table) => table.highestClock()));
+  let highestClock = Math.max(readClock, ...[...tables.values()].map((table) => table.highestClock()));
   hybrid.see(highestClock);
   let head = stored.head;
   let counter = 0;
@@ -167,7 +169,7 @@ function createRoom(options: RoomOptions, { stored, writer, tables, isCompactabl
   function checkFrame(frame: MutateFrame): void {
     if (frame.lineage !== lineage || frame.epoch !== epoch) throw new CotableError('room.lineageChanged', {});
     if (!Object.hasOwn(schema.mutators, frame.name)) throw new CotableError('mutation.unknown', { name: frame.name });
-    const ceiling = Math.max(msToClock(clock.now() + CLOCK_MARGIN_MS), highestClock + CLOCK_STEP);
+    const ceiling = Math.max(msToClock(clock.now() + CLOCK_MARGIN_MS), highestClock + msToClock(CLOCK_STEP_MS));
     if (frame.clock > ceiling) throw new CotableError('clock.outOfBounds', { aheadMs: clockToMs(frame.clock) - clock.now() });
     if (new Set(frame.updates.map((update) => update.table)).size < frame.updates.length) {
       throw new CotableError('protocol.gateRefused', { rule: 'a table is updated once' });

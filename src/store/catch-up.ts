@@ -31,8 +31,7 @@ export function createCatchUp(core: Core, events: CatchUpEvents): CatchUp {
     const { base, welcome } = conversation;
     if (!base || !welcome || base.seq + base.entries.length < welcome.head) return;
     conversation.base = undefined;
-    judge(core, welcome);
-    await core.install({ ...base, seq: base.seq + base.entries.length }, ceilingOf(welcome));
+    await core.install({ ...base, seq: base.seq + base.entries.length }, ceilingOf(welcome), judge(core, welcome));
     catchUp.wantsSnapshot = false;
     await levelWhenCaughtUp(conversation);
   }

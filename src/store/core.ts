@@ -14,7 +14,7 @@ import { NOTHING_CONFIRMED, type Confirmed, type ForeignMutation, type PendingMu
 import { createRoadBack } from './road-back.ts';
 import { confirmBatch, devicePut, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
 import type { Streams } from './streams.ts';
-import type { Verdicts } from './verdicts.ts';
+import type { Accepted, Verdicts } from './verdicts.ts';
 
 /** The state of one open store: its replica, what of it is on disk, and the few ways in which both change. */
 export interface Core {
@@ -59,8 +59,11 @@ export interface Core {
    * tab may have taken over what was pending here; `adopted` are taken over from others.
    */
   renew(adopted?: ReadonlySet<string>): Promise<void>;
-  /** Takes a snapshot, with the entries since, in the place of all that was confirmed, replays what is pending, and judges what cannot run again. */
-  install(confirmed: Confirmed, ceiling: number): Promise<void>;
+  /**
+   * Takes a snapshot, with the entries since, in the place of all that was confirmed, replays what is pending, and judges
+   * what cannot run again. `accepted`: those of the outbox that are in it.
+   */
+  install(confirmed: Confirmed, ceiling: number, accepted: readonly Accepted[]): Promise<void>;
 }
 
 export function createCore(options: CoreOptions, events: CoreEvents): Core {
@@ -181,8 +184,11 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       await build({ ...(await readBack(adopted)), ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
     },
 
-    async install(confirmed, ceiling) {
-      disk.writeQuietly(installBatch({ ...state.replica.birth, seq: state.replica.seq }, confirmed));
+    async install(confirmed, ceiling, accepted) {
+      const over = [...state.replica.foreign.values()].filter(({ id }) => foreign.isIn(confirmed, id));
+      const settled = [...accepted.map(({ mutation }) => mutation), ...over];
+      disk.writeQuietly(installBatch({ ...state.replica.birth, seq: state.replica.seq }, confirmed, settled));
+      verdicts.settle(accepted);
       hybrid.lower(ceiling);
       await build({ confirmed, pending: state.replica.pending.values(), read: new Map(), ceiling, isFinal: true });
     },

@@ -2,14 +2,18 @@ import { errorOf, type CotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { WelcomeFrame } from '../protocol/frames.ts';
 import type { Core } from './core.ts';
+import { ceilingOver } from './rebuild.ts';
 import type { ForeignMutation } from './replica.ts';
 import type { Accepted } from './verdicts.ts';
 
-/** Takes out of the outbox what the relay has judged. */
-export function judge(core: Core, welcome: WelcomeFrame): void {
+/**
+ * Takes out of the outbox what the relay has refused. What it has accepted is returned: the entries are among what is
+ * confirmed, through another tab of this device perhaps.
+ */
+export function judge(core: Core, welcome: WelcomeFrame): readonly Accepted[] {
   const refused = new Map<string, CotableError>();
   const accepted: Accepted[] = [];
-  /** Refused ones of other tabs, which may be gone before they hear of it. */
+  /** Refused ones of other tabs. */
   const elsewhere: [ForeignMutation, CotableError][] = [];
   for (const { key, outcome } of welcome.outcomes) {
     const id = mutationId(key);
@@ -32,20 +36,20 @@ export function judge(core: Core, welcome: WelcomeFrame): void {
   if (elsewhere.length > 0) {
     core.foreign.withdrawn(elsewhere.map(([{ id }]) => id));
     core.publish();
-    for (const [foreign, error] of elsewhere) core.verdicts.refusedElsewhere(foreign, error);
+    core.verdicts.refusedOfOthers(elsewhere);
   }
-  // Their entries are among what is confirmed, through another tab of this device perhaps.
-  core.verdicts.settle(accepted);
+  return accepted;
 }
 
 /** Whether what is pending cannot be sent as it is: the relay would not take it, or it stands on what is not so. */
 export function mustReplay(core: Core, writerLast: number, ceiling: number): boolean {
   const { replica } = core;
   if (replica.isDoubled || core.mustRebuild) return true;
+  const highest = ceilingOver(ceiling, replica);
   let expected = writerLast;
   for (const mutation of replica.pending.values()) {
     expected += 1;
-    if (mutation.number !== expected || mutation.clock > ceiling) return true;
+    if (mutation.number !== expected || mutation.clock > highest) return true;
   }
   return false;
 }

@@ -69,6 +69,8 @@ export interface Replica {
   readonly writer: number;
   readonly birth: RoomBirth;
   readonly seq: number;
+  /** No clock that is confirmed is above it, and the relay takes what is a little above it whatever time it has. */
+  readonly confirmedClock: number;
   readonly tables: ReadonlyMap<string, TableState>;
   /** In the order they were made. */
   readonly pending: ReadonlyMap<string, PendingMutation>;
@@ -123,6 +125,8 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
   const foreign = new Map<string, ForeignMutation>();
   let lastPlace = 0;
   let seq = confirmed.seq;
+  let confirmedClock = Math.max(0, ...[...tables.values()].map((table) => table.highestClock));
+  for (const { clock } of confirmed.entries) confirmedClock = Math.max(confirmedClock, clock);
   let last = 0;
   let isDoubled = false;
   let isMisled = false;
@@ -168,6 +172,9 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     birth: { lineage: confirmed.lineage, epoch: confirmed.epoch },
     get seq() {
       return seq;
+    },
+    get confirmedClock() {
+      return confirmedClock;
     },
     tables,
     pending,
@@ -241,6 +248,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
         if (updates.length > 0) table.doc.apply(updates);
       }
       for (const entry of fresh) {
+        confirmedClock = Math.max(confirmedClock, entry.clock);
         const id = mutationId(entry.key);
         const mine = pending.get(id);
         if (mine && mine.writer !== entry.writer) isDoubled = true;

@@ -125,7 +125,7 @@ export function createSession(
 
   /** All that the relay had when it answered is here; what is pending now is what it does not know, or refused. */
   async function caughtUp(conversation: Conversation, welcome: WelcomeFrame): Promise<void> {
-    judge(core, welcome);
+    core.verdicts.settle(judge(core, welcome));
     core.foreign.sweep();
     core.publish();
     // The relay's answer was for another writer: ask again for this one.

@@ -201,14 +201,16 @@ export function confirmBatch(birth: RoomBirth, entries: readonly EntryRecord[]):
 
 /**
  * A snapshot in the place of all that was confirmed. Entries of the same birth stay, because another tab may be ahead;
- * not when this one was ahead of the relay, for then they are of a history that the relay has forgotten.
+ * not when this one was ahead of the relay, for then they are of a history that the relay has forgotten. With it end the
+ * outbox records of those that are among it, `settled`.
  */
-export function installBatch(former: RoomPlace, confirmed: Confirmed): StorageBatch {
+export function installBatch(former: RoomPlace, confirmed: Confirmed, settled: readonly { readonly key: MutationKey }[]): StorageBatch {
   const { lineage, epoch, seq, tables, entries } = confirmed;
   const base = { lineage, epoch, seq: seq - entries.length };
   const staysTrue = former.lineage === lineage && former.epoch === epoch && former.seq <= seq;
   return {
     deletePrefix: staysTrue ? [['doc']] : [['doc'], ['log', former.lineage, former.epoch]],
+    delete: settled.map(({ key }) => keys.outbox(key)),
     put: [...basePuts(base, tables), ...(confirmBatch(base, entries).put ?? [])],
   };
 }

@@ -34,8 +34,10 @@ export interface Verdicts {
   settle(accepted: readonly Accepted[]): void;
   /** The view is without what was refused: who waits for it hears of it as soon as it is on disk. */
   tell(): void;
-  /** Another tab knows that it was refused. */
+  /** Another tab knows that it was refused, and has written it down. */
   refusedElsewhere(mutation: OutboxCall, error: CotableError): void;
+  /** The relay says so of what other tabs have pending: they may be gone, or without a way to it, and are told. */
+  refusedOfOthers(refused: readonly (readonly [OutboxCall, CotableError])[]): void;
   confirmed(id: string): void;
   /** It will never be kept anywhere. */
   lost(id: string, error: CotableError): void;
@@ -72,6 +74,14 @@ export function createVerdicts(
     confirmed,
     lost,
     refusedElsewhere: tellOne,
+    refusedOfOthers(refused) {
+      const done = (): void => {
+        events.judged(refused.map(([{ id }, error]) => ({ id, refused: refusalOf(error) })));
+        for (const [mutation, error] of refused) tellOne(mutation, error);
+      };
+      const put = refused.map(([mutation, error]) => rejectedPut(mutation, error));
+      disk.write({ put, delete: refused.map(([{ key }]) => keys.outbox(key)) }).then(done, done);
+    },
     reject(refused) {
       const put: [StorageKey, StorageValue][] = [];
       const gone: StorageKey[] = [];

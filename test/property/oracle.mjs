@@ -2,11 +2,12 @@
  * Folds the raw log of a room, sharing no code with the product: it reads the bytes itself, resolves keys from Yjs items
  * by hand and keeps rows in plain records. It looks at what mutations wrote and not at what the relay repaired.
  * `rebirths`: with which documents new epochs began, behind which entry: later entries are written on their items.
+ * `pending`: cells that a device writes on top of it, in their order.
  */
 import * as decoding from 'lib0/decoding';
 import { decodeUpdate } from 'yjs';
 
-export function foldLog(entries, rebirths = []) {
+export function foldLog(entries, rebirths = [], pending = []) {
   const state = {};
   const keyOfItem = new Map();
   const mutations = [];
@@ -26,10 +27,16 @@ export function foldLog(entries, rebirths = []) {
       }
     }
   });
+  for (const { table, key, cell } of pending) apply((state[table] ??= {}), key, cell);
   const rows = {};
+  const cells = {};
   for (const [table, found] of Object.entries(state)) {
     rows[table] = {};
+    cells[table] = {};
     for (const [key, row] of Object.entries(found)) {
+      cells[table][key] = row.value ? [row.clock, row.value] : [row.clock];
+      for (const [field, edit] of Object.entries(row.edits))
+        cells[table][`${key}\u001f${field}`] = edit.there ? [edit.clock, edit.value] : [edit.clock];
       if (!row.value) continue;
       const shown = { ...row.value };
       for (const [field, edit] of Object.entries(row.edits)) {
@@ -39,7 +46,7 @@ export function foldLog(entries, rebirths = []) {
       rows[table][key] = shown;
     }
   }
-  return { rows, mutations };
+  return { rows, cells, mutations };
 }
 
 function learnItems(documents, keyOfItem) {

@@ -1,15 +1,10 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { withPatchedBuild, type Patch } from '../tools/patched-build.ts';
 import { runSimulator } from './run.ts';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A mistake that could be in the product: a piece of what is built that becomes another. */
 export interface PlantedBug {
   readonly name: string;
-  readonly patches: readonly { readonly file: string; readonly from: string; readonly to: string }[];
+  readonly patches: readonly Patch[];
   /** What the simulator says of it. */
   readonly found: RegExp;
   /** Where it does so soon; left out: seed 1. */
@@ -19,23 +14,8 @@ export interface PlantedBug {
 }
 
 /** Runs `npm run sim` on a copy of the build that has the bug. */
-export async function simulateWith(bug: PlantedBug, args: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'cotable-planted-'));
-  try {
-    for (const path of ['package.json', 'dist', 'test/tools/sim.mjs', 'test/simulation/items.mjs']) {
-      cpSync(join(root, path), join(folder, path), { recursive: true });
-    }
-    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    for (const { file, from, to } of bug.patches) {
-      const path = join(folder, 'dist', file);
-      const pieces = readFileSync(path, 'utf8').split(from);
-      if (pieces.length !== 2) throw new Error(`${file} has ${pieces.length - 1} times: ${from}`);
-      writeFileSync(path, pieces.join(to));
-    }
-    return await runSimulator(folder, args);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+export function simulateWith(bug: PlantedBug, args: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
+  return withPatchedBuild(bug.patches, ['test/tools/sim.mjs', 'test/simulation/items.mjs'], (folder) => runSimulator(folder, args));
 }
 
 export const plantedBugs: readonly PlantedBug[] = [

@@ -2,7 +2,10 @@ import type { TabTransport } from 'cotable';
 
 /** Tabs that hear each other when the test says so: in order between any two, in any order among several. */
 export interface TabNet {
-  transport(): TabTransport;
+  /** `name` is that of the tab, to be frozen by. */
+  transport(name?: string): TabTransport;
+  /** A frozen tab hears nothing, and nothing is heard of it; what was said meanwhile comes when it wakes. */
+  freeze(name: string, isFrozen: boolean): void;
   /** From now on messages wait, or no longer. */
   hold(isHeld: boolean): void;
   /** Delivers one message that waits; `pick` chooses between the ways from one tab to another. False: none waits. */
@@ -12,6 +15,7 @@ export interface TabNet {
 }
 
 interface Ear {
+  readonly name: string | undefined;
   readonly place: string;
   readonly heard: (message: unknown) => void;
 }
@@ -27,12 +31,14 @@ export function createTabNet(): TabNet {
   const ears = new Set<Ear>();
   let ways: Way[] = [];
   let isHeld = false;
+  const frozen = new Set<string | undefined>();
+  const isStill = ({ from, to }: Way): boolean => frozen.has(from.name) || frozen.has(to.name);
 
   function carry(from: Ear, to: Ear, message: unknown): void {
     let way = ways.find((each) => each.from === from && each.to === to);
     if (!way) ways.push((way = { from, to, messages: [] }));
     way.messages.push(structuredClone(message));
-    if (!isHeld) setImmediate(() => isHeld || deliver(way));
+    if (!isHeld) setImmediate(() => isHeld || isStill(way) || deliver(way));
   }
 
   function deliver(way: Way): void {
@@ -41,9 +47,9 @@ export function createTabNet(): TabNet {
   }
 
   const net: TabNet = {
-    transport: () => ({
+    transport: (name) => ({
       join(place, heard) {
-        const ear: Ear = { place, heard };
+        const ear: Ear = { name, place, heard };
         ears.add(ear);
         return {
           send(message) {
@@ -53,10 +59,16 @@ export function createTabNet(): TabNet {
         };
       },
     }),
+    freeze(name, isFrozen) {
+      if (isFrozen) frozen.add(name);
+      else frozen.delete(name);
+      for (const way of isHeld ? [] : ways) if (!isStill(way)) for (let due = way.messages.length; due > 0; due--) deliver(way);
+    },
     hold: (held) => void (isHeld = held),
     deliverOne(pick) {
       ways = ways.filter(({ messages, to }) => messages.length > 0 && ears.has(to));
-      const way = ways[pick % Math.max(1, ways.length)];
+      const open = ways.filter((way) => !isStill(way));
+      const way = open[pick % Math.max(1, open.length)];
       if (way) deliver(way);
       return way !== undefined;
     },
