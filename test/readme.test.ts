@@ -12,9 +12,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 let folder: string;
 
 /** The fenced blocks that begin with the name of their file. */
-async function blocks(): Promise<Map<string, string>> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const found = readme.matchAll(/```tsx?\n\/\/ ([\w.-]+)\n([\s\S]*?)```/g);
+async function blocks(page: string): Promise<Map<string, string>> {
+  const text = await readFile(join(root, page), 'utf8');
+  const found = text.matchAll(/```tsx?\n\/\/ ([\w.-]+)\n([\s\S]*?)```/g);
   return new Map([...found].map(([, name = '', code = '']) => [name, code]));
 }
 
@@ -40,6 +40,28 @@ process.stdout.write(JSON.stringify({ text }));
 process.exit(0);
 `;
 
+/** Writes the blocks into a folder of their own, as `change` makes them, and compiles them there. */
+async function compile(name: string, files: ReadonlyMap<string, string>, change = (code: string): string => code): Promise<string> {
+  const place = join(folder, name);
+  await mkdir(place);
+  for (const [file, code] of files) await writeFile(join(place, file), change(code));
+  const compilerOptions = {
+    target: 'ES2023',
+    lib: ['ES2023', 'DOM'],
+    module: 'NodeNext',
+    types: ['node'],
+    strict: true,
+    skipLibCheck: true,
+    rewriteRelativeImportExtensions: true,
+  };
+  await writeFile(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  await run(process.execPath, [tsc, '-p', place]).catch((error: { readonly stdout: string }) => {
+    throw new Error(error.stdout);
+  });
+  return place;
+}
+
 beforeAll(async () => {
   await mkdir(join(root, 'test-results'), { recursive: true });
   folder = await mkdtemp(join(root, 'test-results', 'readme-'));
@@ -48,31 +70,15 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the README', () => {
   it('[RM1] has an example of about thirty lines that compiles and runs as it stands', async () => {
-    const files = await blocks();
+    const files = await blocks('README.md');
     expect([...files.keys()]).toEqual(['schema.ts', 'mutators.ts', 'relay.ts', 'app.ts']);
     const lines = [...files.values()].join('').split('\n').length;
     expect(lines).toBeLessThan(55);
 
     const port = String(await freePort());
-    for (const [name, code] of files) {
-      await writeFile(join(folder, name), code.replaceAll('8080', port).replace('./data.db', join(folder, 'data.db')));
-    }
-    await writeFile(join(folder, 'page.mjs'), PAGE);
-    const compilerOptions = {
-      target: 'ES2023',
-      lib: ['ES2023', 'DOM'],
-      module: 'NodeNext',
-      types: ['node'],
-      strict: true,
-      skipLibCheck: true,
-      rewriteRelativeImportExtensions: true,
-    };
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
-    const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    await run(process.execPath, [tsc, '-p', folder]).catch((error: { readonly stdout: string }) => {
-      throw new Error(error.stdout);
-    });
-    const { stdout } = await run(process.execPath, [join(folder, 'page.mjs')], { cwd: folder, timeout: 20_000 });
+    const place = await compile('readme', files, (code) => code.replaceAll('8080', port).replace('./data.db', join(folder, 'data.db')));
+    await writeFile(join(place, 'page.mjs'), PAGE);
+    const { stdout } = await run(process.execPath, [join(place, 'page.mjs')], { cwd: place, timeout: 20_000 });
     expect(JSON.parse(stdout)).toEqual({ text: '- Buy milk' });
   }, 60_000);
 
@@ -83,4 +89,19 @@ describe('the README', () => {
     expect(readme).toContain('npm ci && npm test');
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(['demo', 'test']));
   });
+});
+
+describe('the page on testing', () => {
+  it('[RM3] has examples that compile, run, and say what it says they do', async () => {
+    const files = await blocks('docs/testing.md');
+    expect([...files.keys()]).toEqual(['app.ts', 'cluster.ts', 'simulation.ts']);
+    const place = await compile('testing', files);
+    const said = async (file: string): Promise<string> => (await run(process.execPath, [join(place, file)], { cwd: place })).stdout;
+    const page = await readFile(join(root, 'docs/testing.md'), 'utf8');
+    expect(page).toContain(`the line says \`${(await said('cluster.js')).trim()}\``);
+    const receipt = await said('simulation.js');
+    expect(receipt).toMatch(/^steps=\d+ seeds=1 .* lost=0 diverged=0 stuck=0 digest=[0-9a-f]{16}\n$/);
+    const words = [...receipt.matchAll(/(\w+)=/g)].map(([, word = '']) => word);
+    expect(words.filter((word) => !page.includes(`\`${word}\``))).toEqual([]);
+  }, 120_000);
 });

@@ -13,6 +13,7 @@ import type {
   StoredRun,
   WriterState,
 } from '../../src/ports/relay-storage.ts';
+import { clone } from '../../src/util/clone.ts';
 
 /** What a {@link memoryRelayStorage} leaves behind: handed to another one, it is what a restart finds. */
 export interface MemoryRelayDisk {
@@ -25,6 +26,8 @@ interface MemoryRoom {
   readonly log: Uint8Array[];
   /** Refusals as JSON text, so that nobody holds what is kept. */
   readonly marks: Map<string, { readonly seq: number } | { readonly refusal: string }>;
+  /** The highest counter of each replica that is marked. */
+  readonly counters: Map<number, number>;
   readonly writers: Map<number, WriterState>;
   /** By id, in the order they were queued. */
   readonly runs: Map<string, MemoryRun>;
@@ -91,13 +94,13 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
     },
     lastCounters: (room, replicas) => {
       const asked = [...replicas];
-      return later(() => asked.map((replica) => lastCounter(disk.rooms.get(room)?.marks.keys() ?? [], replica)));
+      return later(() => asked.map((replica) => disk.rooms.get(room)?.counters.get(replica) ?? 0));
     },
     refuse: async (room, refusals) => {
-      const texts = refusals.map(({ mark, refusal }) => [markName(mark), JSON.stringify(refusal)] as const);
+      const texts = refusals.map(({ mark, refusal }) => [{ ...mark }, JSON.stringify(refusal)] as const);
       return later(() => {
-        const { marks } = roomOf(room);
-        for (const [name, refusal] of texts) if (!marks.has(name)) marks.set(name, { refusal });
+        const found = roomOf(room);
+        for (const [key, refusal] of texts) if (!found.marks.has(markName(key))) mark(found, key, { refusal });
       });
     },
     writers: (room, writers) => {
@@ -159,13 +162,9 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
   };
 }
 
-function lastCounter(marks: Iterable<string>, replica: number): number {
-  let last = 0;
-  for (const name of marks) {
-    const [of, counter] = name.split('/').map(Number);
-    if (of === replica && counter !== undefined) last = Math.max(last, counter);
-  }
-  return last;
+function mark({ marks, counters }: MemoryRoom, key: MutationKey, outcome: { readonly seq: number } | { readonly refusal: string }): void {
+  marks.set(markName(key), outcome);
+  counters.set(key.replica, Math.max(counters.get(key.replica) ?? 0, key.counter));
 }
 
 /** Throws the conflict, or answers how the group leaves its writers; changes nothing. */
@@ -194,9 +193,9 @@ function judgeWriters(room: MemoryRoom, group: readonly Acceptance[]): ReadonlyM
 }
 
 function keep(room: MemoryRoom, group: readonly Acceptance[], writers: ReadonlyMap<number, WriterState>): void {
-  for (const { entry, mark, runs, attempt } of group) {
+  for (const { entry, mark: key, runs, attempt } of group) {
     room.log.push(entry.bytes);
-    room.marks.set(markName(mark), { seq: entry.seq });
+    mark(room, key, { seq: entry.seq });
     for (const run of runs) room.runs.set(run.id, newRun(run));
     const run = attempt && room.runs.get(attempt.run);
     if (run) run.ending = attempt.ending;
@@ -205,7 +204,7 @@ function keep(room: MemoryRoom, group: readonly Acceptance[], writers: ReadonlyM
 }
 
 function emptyRoom(birth: NewRoom): MemoryRoom {
-  return { birth, log: [], marks: new Map(), writers: new Map(), runs: new Map(), snapshot: undefined };
+  return { birth, log: [], marks: new Map(), counters: new Map(), writers: new Map(), runs: new Map(), snapshot: undefined };
 }
 
 function storedRoom({ birth, log, snapshot }: MemoryRoom): StoredRoom {
@@ -218,7 +217,7 @@ function copyOfAcceptance({ entry, mark, writer, runs, attempt }: Acceptance): A
     mark: { ...mark },
     writer: { ...writer },
     runs: runs.map((run) => ({ ...run })),
-    ...(attempt && { attempt: structuredClone(attempt) }),
+    ...(attempt && { attempt: clone(attempt) }),
   };
 }
 
@@ -227,7 +226,7 @@ function newRun({ id, name, input, userId, queuedAt }: QueuedRun): MemoryRun {
 }
 
 function toStored(room: string, run: MemoryRun | undefined): StoredRun | undefined {
-  return run && { ...structuredClone(run), room, status: run.ending?.status ?? (run.attempt > 0 ? 'running' : 'queued') };
+  return run && { ...clone(run), room, status: run.ending?.status ?? (run.attempt > 0 ? 'running' : 'queued') };
 }
 
 function copyOfKnown(state: WriterState | undefined): WriterState | undefined {

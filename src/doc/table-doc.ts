@@ -49,7 +49,8 @@ export interface Weight {
 
 /** An empty document that writes as `writer`. The id must never be in use by two documents that are alive. */
 export function createTableDoc(table: string, writer: number): TableDoc {
-  const doc = new Y.Doc();
+  // Nobody asks for its name, and a random one costs more than the document.
+  const doc = new Y.Doc({ guid: table });
   doc.clientID = writer;
   const map = doc.getMap<unknown>(table);
   let written: Uint8Array | undefined;

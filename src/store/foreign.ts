@@ -72,7 +72,12 @@ export function createForeign(replica: () => Replica, stale: () => void): Foreig
       }
     },
     sweep() {
-      for (const [id, seq] of accepted) if (seq <= replica().seq) hide(id);
+      const { seq, isBasis } = replica();
+      const here = [...accepted].flatMap(([id, at]) => (at <= seq ? [id] : []));
+      // They came within a snapshot: that they are there as they were shown here nobody can say.
+      const isStale = here.some(isBasis);
+      for (const id of here) hide(id);
+      if (isStale) stale();
     },
     isIn: ({ seq }, id) => (accepted.get(id) ?? Number.POSITIVE_INFINITY) <= seq || settled.has(id),
     isWaiting: ({ basis }) => basis.size > 0 && [...basis].some((id) => replica().foreign.has(id)),

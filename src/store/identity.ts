@@ -97,6 +97,7 @@ const PASSING = new Set([
   'protocol.timeout',
   'limit.bytes',
   'limit.links',
+  'storage.closed',
   'storage.conflict',
   'storage.notDurable',
   'storage.unavailable',

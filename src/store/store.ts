@@ -1,6 +1,6 @@
 import { ReplaySubject } from 'rxjs';
 import type { AnyAccess } from '../access/access.ts';
-import { asCotableError, CotableError } from '../errors.ts';
+import { asCotableError, CotableError, isCotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -225,10 +225,11 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
 
   async function load(): Promise<void> {
     try {
-      const database = await open();
-      journal = createJournal(database);
-      if (database.wasLost) damaged(new CotableError('storage.corrupt', { record: 'the database is gone' }));
-      const stored = await core.load(journal, hasRelay && parts.tabs.length > 0);
+      const stored = await read(await open()).catch(async (error: unknown) => {
+        // The database was deleted in this very moment: there is nothing to be read any more.
+        if (!isCotableError(error, 'storage.closed')) throw error;
+        return read(await withoutDisk(error));
+      });
       rejections.load(stored.rejected);
       if (!hasRelay) authority.mend(stored);
       isReady = true;
@@ -268,10 +269,20 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     try {
       return await patientStorage(parts.storage, clock).open(name, { durability });
     } catch (error) {
-      notKept = asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error }));
-      show({ reason: notKept });
-      return parts.fallback.open(name);
+      return withoutDisk(asCotableError(error, (text) => new CotableError('storage.unavailable', { reason: text }, { cause: error })));
     }
+  }
+
+  function withoutDisk(reason: CotableError): Promise<ClientDatabase> {
+    notKept = reason;
+    show({ reason });
+    return parts.fallback.open(name);
+  }
+
+  async function read(database: ClientDatabase): ReturnType<typeof core.load> {
+    journal = createJournal(database);
+    if (database.wasLost) damaged(new CotableError('storage.corrupt', { record: 'the database is gone' }));
+    return core.load(journal, hasRelay && parts.tabs.length > 0);
   }
 
   function durability(durable: Durability): void {

@@ -117,15 +117,16 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     // Who has just been found on disk is asked first.
     const known = new Set(core.replica.foreign.keys());
     const records = await readOutbox();
-    if (!records) return;
-    const onDisk = new Set(records.map(({ id }) => id));
+    if (!records && core.disk.isKept) return;
+    // Who has lost its disk can take nothing over: others are to it as those of another device.
+    const onDisk = records && new Set(records.map(({ id }) => id));
     const adopted = new Set<string>();
     const gone: string[] = [];
     const lacking = new Set<string>();
     for (const { id, owner } of foreign()) {
       if (!known.has(id)) continue;
       const isListed = listed.get(owner)?.has(id) ?? true;
-      if (!isMyDevice(owner)) {
+      if (!onDisk || !isMyDevice(owner)) {
         if (isOver(owner)) gone.push(id);
       } else if (onDisk.has(id) && (isOver(owner) || (!isListed && missing.has(id)))) adopted.add(id);
       else if (!onDisk.has(id) && missing.has(id)) gone.push(id);

@@ -1,9 +1,8 @@
-import type { AnyAccess } from '../access/access.ts';
-import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
-import { hooksOf, policiesOf, type BackendConfig, type NoPlatform } from '../relay/backend.ts';
+import type { BackendConfig, NoPlatform } from '../relay/backend.ts';
 import type { Platform } from '../relay/platform.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
+import { appVersion } from './app-version.ts';
 import { createDice } from './dice.ts';
 import { settle } from './settle.ts';
 import { calmWeather } from './weather.ts';
@@ -54,6 +53,11 @@ export interface TestCluster<S extends AnySchema> {
    */
   crash(what: 'relay' | Store<S>): Promise<void>;
   /**
+   * The device loses all it has stored, as when a browser evicts a site's data. Stores that are open there go on in memory
+   * (`status.durable` is `false`); those that open later find nothing. What was pending in a store that is not open is gone.
+   */
+  evict(device: string): Promise<void>;
+  /**
    * Lets time pass until every store is online with nothing pending and nothing is on its way. Rejects, saying who
    * is not, after 15 minutes of simulated time: while a device is held or unreachable, say.
    */
@@ -66,30 +70,24 @@ export interface TestCluster<S extends AnySchema> {
 export async function createTestCluster<S extends AnySchema, P extends Platform = NoPlatform>(
   options: TestClusterOptions<S, P>,
 ): Promise<TestCluster<S>> {
-  const { schema } = options.backend;
-  const mutators: MutatorFunctions = options.backend.mutators;
-  checkMutators(schema, mutators);
   const dice = createDice(options.seed ?? 1);
   const nothing = (): void => undefined;
   const world = createWorld({
-    schema,
-    mutators,
-    actions: policiesOf(options.backend),
-    platform: options.backend.platform ?? {},
-    hooks: hooksOf(options.backend),
+    versions: [appVersion(options.backend)],
     dice: dice.fork(),
-    access: options.backend.access as AnyAccess | undefined,
     hasTabBus: true,
     weather: calmWeather(dice.fork()),
     events: {
       arrived: nothing,
       heard: nothing,
       denied: nothing,
+      lost: nothing,
       dropped: nothing,
       timer: nothing,
-      unsynced: nothing,
       sent: nothing,
       kept: nothing,
+      forgotten: nothing,
+      revived: nothing,
       folded: nothing,
       loaded: nothing,
       synced: nothing,
@@ -145,6 +143,10 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
         if (tab) world.crash(tab);
         tabs.delete(what);
       }
+      await schedule.drain();
+    },
+    async evict(device) {
+      world.device(device).evict();
       await schedule.drain();
     },
     async settle() {

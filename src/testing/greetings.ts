@@ -14,6 +14,8 @@ export interface Greetings {
   loaded(tab: Party, mutation: string, writer: number): void;
   /** `link` is one object for each link. */
   sent(tab: Party, link: object, isUp: boolean, message: Uint8Array): void;
+  /** A message has come to the relay. Returns how many mutations in it the log holds already. */
+  repeats(message: Uint8Array): number;
 }
 
 export function createGreetings(ledger: Ledger): Greetings {
@@ -42,6 +44,10 @@ export function createGreetings(ledger: Ledger): Greetings {
 
   return {
     loaded: carry,
+    repeats(message) {
+      const frames = splitMessage(message).map(decodeFrame);
+      return frames.filter((frame) => frame.type === 'mutate' && ledger.isAccepted(mutationId(frame.key))).length;
+    },
     sent(tab, link, isUp, message) {
       if (!isUp && answered.has(link)) return;
       for (const bytes of splitMessage(message)) {

@@ -3,6 +3,7 @@ export type { TestCluster, TestClusterOptions, TestStoreOptions } from './cluste
 export { reportLine } from './report.ts';
 export type { Counts, Kind, SimulationReport } from './report.ts';
 export { simulate } from './simulate.ts';
-export type { SimulateOptions } from './simulate.ts';
+export type { AnyBackend, SimulateOptions } from './simulate.ts';
+export type { Fault } from './faults.ts';
 export { createGateProbe } from './gate-probe.ts';
 export type { GateProbe, GateVerdict } from './gate-probe.ts';

@@ -8,8 +8,11 @@ import { decodeUpdate } from 'yjs';
 export interface LogFold {
   /** Takes the next entry. Throws when it is not what a log holds. */
   add(bytes: Uint8Array): { readonly seq: number; readonly mutation: string; readonly writer: number };
-  /** Learns which items a new epoch begins with: entries are written on them. What they hold is no news, and not looked at. */
-  reborn(documents: Uint8Array): void;
+  /**
+   * Learns which items a new epoch begins with: entries are written on them. What they hold is no news, and not looked at;
+   * where the schema's version has risen, the fold migrates its own rows.
+   */
+  reborn(documents: Uint8Array, from: number, to: number): void;
   /** The rows of a table, by key. */
   rows(table: string): Record<string, Record<string, unknown>>;
 }
@@ -25,7 +28,15 @@ interface ItemId {
   readonly clock: number;
 }
 
-export function createLogFold(): LogFold {
+/** What a row of a table becomes in another version of the schema; `undefined`: it is deleted. */
+export type Migrations = (
+  table: string,
+  row: Readonly<Record<string, unknown>>,
+  from: number,
+  to: number,
+) => Readonly<Record<string, unknown>> | undefined;
+
+export function createLogFold(migrations: Migrations): LogFold {
   const state = new Map<string, Map<string, Row>>();
   const keyOfItem = new Map<string, string>();
 
@@ -57,7 +68,9 @@ export function createLogFold(): LogFold {
       }
       return { seq, mutation: `${replica.toString(36)}-${counter}`, writer };
     },
-    reborn(documents) {
+    reborn(documents, from, to) {
+      for (const [table, rows] of to > from ? state : [])
+        for (const row of rows.values()) migrate(row, (values) => migrations(table, values, from, to));
       const input = decoding.createDecoder(documents);
       for (let left = decoding.readVarUint(input); left > 0; left--) {
         cells(decoding.readVarString(input), decoding.readVarUint8Array(input).slice());
@@ -65,18 +78,39 @@ export function createLogFold(): LogFold {
     },
     rows(table) {
       const shown: Record<string, Record<string, unknown>> = {};
-      for (const [key, { value, edits }] of state.get(table) ?? []) {
-        if (!value) continue;
-        const row = { ...value };
-        for (const [field, edit] of Object.entries(edits)) {
-          if (edit.isThere) row[field] = edit.value;
-          else delete row[field];
-        }
-        shown[key] = row;
+      for (const [key, row] of state.get(table) ?? []) {
+        const values = valuesOf(row);
+        if (values) shown[key] = values;
       }
       return shown;
     },
   };
+}
+
+function valuesOf({ value, edits }: Row): Record<string, unknown> | undefined {
+  if (!value) return undefined;
+  const values = { ...value };
+  for (const [field, edit] of Object.entries(edits)) {
+    if (edit.isThere) values[field] = edit.value;
+    else delete values[field];
+  }
+  return values;
+}
+
+/** Fields that were edited keep their clocks, all others that of the row; a row that goes has the highest of them. */
+function migrate(row: Row, become: (values: Record<string, unknown>) => Readonly<Record<string, unknown>> | undefined): void {
+  const before = valuesOf(row);
+  if (!before) return;
+  const after = become(before);
+  if (!after) {
+    row.clock = Math.max(row.clock, ...Object.values(row.edits).map(({ clock }) => clock));
+    row.value = undefined;
+    row.edits = {};
+    return;
+  }
+  row.value = { ...after };
+  for (const [field, edit] of Object.entries(row.edits))
+    row.edits[field] = { clock: edit.clock, isThere: field in after, value: after[field] };
 }
 
 function apply(rows: Map<string, Row>, cellKey: string, cell: readonly unknown[]): void {

@@ -12,7 +12,7 @@ export interface NetworkEvents {
   /** `link` is one object for each link; `isUp`: from the tab to the relay. */
   sent(tab: Party, link: object, isUp: boolean, message: Uint8Array): void;
   /** `isLate`: the tab has given up the link that it arrives over. */
-  arrived(message: Uint8Array, isLate: boolean): void;
+  arrived(message: Uint8Array, isUp: boolean, isLate: boolean): void;
   lost(): void;
 }
 
@@ -25,6 +25,13 @@ export interface Network {
   listen(relay: Party | undefined, accept?: Accept): void;
   /** Breaks the links of a line (left out: all): each side hears of it when what gets through has arrived. Returns how many. */
   cut(line?: string): number;
+  /**
+   * Each link of a line loses one message, of those to the relay (`isUp`) or from it, and goes on: worse than a transport may
+   * be, so whoever does this cuts the line soon. Returns how many.
+   */
+  leak(line: string, isUp: boolean): number;
+  /** Whether the tab's last link has lost a message that way. */
+  isLeaky(tab: Party): boolean;
   /** What is sent over the line stays in flight, both ways, until `release`. So do opening and closing. */
   hold(line: string): void;
   release(line: string): void;
@@ -57,6 +64,7 @@ const ORIGIN: LinkOrigin = { ip: '127.0.0.1', headers: {} };
 
 export function createNetwork(schedule: Schedule, weather: Weather, events: NetworkEvents): Network {
   const lines = new Map<string, Line>();
+  const leaky = new WeakSet<Party>();
   let listener: { readonly relay: Party; readonly accept: Accept } | undefined;
 
   function lineOf(name: string): Line {
@@ -69,6 +77,7 @@ export function createNetwork(schedule: Schedule, weather: Weather, events: Netw
     const wire = (): Wire => createWire(schedule, weather, () => line.isHeld, events.lost);
     const ends = { near: createLinkEnd(), far: createLinkEnd(), up: wire(), down: wire() };
     const pair: Pair = { line, tab, ...ends, relay: undefined, isBroken: false };
+    leaky.delete(tab);
     line.pairs.add(pair);
     pair.near.listen(whileAlive(tab, told));
     pair.up.carry(0, () => {
@@ -99,7 +108,7 @@ export function createNetwork(schedule: Schedule, weather: Weather, events: Netw
         events.sent(pair.tab, pair, isNear, copy);
         out.carry(copy.length, () => {
           if (!other.isOpen) return events.lost();
-          events.arrived(copy, isNear && end.isClosed);
+          events.arrived(copy, isNear, isNear && end.isClosed);
           other.message(copy);
         });
       },
@@ -142,6 +151,15 @@ export function createNetwork(schedule: Schedule, weather: Weather, events: Netw
       }
       return whole.length;
     },
+    leak(name, isUp) {
+      const whole = pairs(name).filter((pair) => !pair.isBroken);
+      for (const pair of whole) {
+        leaky.add(pair.tab);
+        (isUp ? pair.up : pair.down).leak();
+      }
+      return whole.length;
+    },
+    isLeaky: (tab) => leaky.has(tab),
     hold(name) {
       lineOf(name).isHeld = true;
     },

@@ -1,21 +1,31 @@
 import { memoryRelayDisk, memoryRelayStorage } from '../../adapters/memory/relay-storage.ts';
 import { CotableError } from '../errors.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
-import { createDiskQueue } from './disk-queue.ts';
+import { clone } from '../util/clone.ts';
+import { createDiskQueue, type Dropped } from './disk-queue.ts';
 import type { Party, Schedule } from './schedule.ts';
 
 /** A relay's disk: a part that is synced, and calls that wait for their turn. */
 export interface RelayDisk {
   readonly isIdle: boolean;
   storage(relay: Party): RelayStorage;
-  /** The relay is gone, and what was not synced may be lost. Returns how many calls were. */
-  forget(relay: Party, keep: (count: number) => number): number;
+  /** The relay is gone, and what was not synced may be lost. */
+  forget(relay: Party, keep: (count: number) => number): Dropped;
   /** The next `count` calls fail and change nothing. */
   fail(count: number): void;
+  /** Whether a mutation is marked as refused, for ever. */
+  hasRefused(room: string, mutation: string): boolean;
   /** The entries of a room that are synced, in order. */
   log(room: string): readonly Uint8Array[];
-  /** The documents that a room's present epoch began with, or newer ones of it; `undefined` before there are any. */
-  documents(room: string): { readonly epoch: number; readonly bytes: Uint8Array } | undefined;
+  /** A room as it is; `undefined` before it is born. */
+  room(name: string): RoomOnDisk | undefined;
+}
+
+export interface RoomOnDisk {
+  readonly epoch: number;
+  readonly schemaVersion: number;
+  /** Those that the epoch began with, or newer ones of it; `undefined` before there are any. */
+  readonly documents: Uint8Array | undefined;
 }
 
 /** `synced` hears that something has changed on disk, before the relay does; `failed` of each call that was let fail. */
@@ -33,7 +43,7 @@ export function createRelayDisk(options: {
   function storage(relay: Party): RelayStorage {
     function call<Args extends unknown[], T>(run: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
       return async (...args) => {
-        const copies = structuredClone(args);
+        const copies = clone(args);
         return queue.add(relay, async () => {
           if (failing > 0) {
             failing -= 1;
@@ -75,10 +85,15 @@ export function createRelayDisk(options: {
     fail(count) {
       failing += count;
     },
+    hasRefused(room, mutation) {
+      const [replica = '', counter] = mutation.split('-');
+      const mark = disk.rooms.get(room)?.marks.get(`${parseInt(replica, 36)}/${counter}`);
+      return mark !== undefined && 'refusal' in mark;
+    },
     log: (room) => disk.rooms.get(room)?.log ?? [],
-    documents(room) {
-      const { birth, snapshot } = disk.rooms.get(room) ?? {};
-      return birth && snapshot && { epoch: birth.epoch, bytes: snapshot.bytes };
+    room(name) {
+      const { birth, snapshot } = disk.rooms.get(name) ?? {};
+      return birth && { epoch: birth.epoch, schemaVersion: birth.schemaVersion, documents: snapshot?.bytes };
     },
   };
 }

@@ -1,3 +1,5 @@
+import { createDigest } from './digest.ts';
+
 /** What may be counted in a run. */
 export const KINDS = [
   'frames',
@@ -6,12 +8,18 @@ export const KINDS = [
   'mutations',
   'tabCrashes',
   'relayCrashes',
+  'powerCuts',
   'cuts',
   'drops',
+  'gaps',
+  'repeats',
   'lateFrames',
   'partitions',
   'refusals',
   'unsynced',
+  'landed',
+  'rollbacks',
+  'evictions',
   'diskFailures',
   'clockSteps',
   'closes',
@@ -20,6 +28,10 @@ export const KINDS = [
   'acks',
   'epochs',
   'folds',
+  'upgrades',
+  'migrations',
+  'outdated',
+  'ahead',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
@@ -31,14 +43,20 @@ export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutat
  * - `frames`: messages that arrived; `lateFrames`: those of them that arrived after the tab had given up their link.
  * - `tabMessages`: what tabs of a device said to each other.
  * - `timers`: timers of stores and relay that fired.
- * - `mutations`: mutations made by stores; `acks`: how many of them their stores heard to be kept.
- * - `tabCrashes`, `relayCrashes`: parties that vanished; `unsynced`: what they still waited for of a disk, and was lost.
+ * - `mutations`: mutations made by stores; `acks`: how many of them their stores heard to be kept; `repeats`: mutations that
+ *   came to the relay when it had kept them already.
+ * - `tabCrashes`, `relayCrashes`: parties that vanished. Of what they still waited for of a disk, `unsynced` was lost, and
+ *   `landed` was done though nobody was told.
+ * - `powerCuts`: devices that vanished with all their tabs; `rollbacks`: their last writes that never were, though the tabs
+ *   had been told so. `evictions`: devices that lost all they had stored.
  * - `denials`: mutations that the relay's access rules refused.
- * - `cuts`: links that were broken; `drops`: messages lost with them.
+ * - `cuts`: links that were broken; `drops`: messages lost with them; `gaps`: links that lost a message before they broke.
  * - `partitions`: times a device's messages were held; `refusals`: times it could not connect.
  * - `diskFailures`: calls of the relay's disk that failed; `clockSteps`: clocks that were set; `closes`: clean closes;
  *   `freezes`: tabs in which nothing ran for a while; `epochs`: times the room's documents were made afresh;
  *   `folds`: times a tab folded its device's log into the documents there.
+ * - `upgrades`: times the relay came back with the next version of the app; `migrations`: epochs that began with rows taken
+ *   to it; `outdated`: stores that learned that they are too old, `ahead`: that the relay is.
  */
 export type Counts = Readonly<Record<Kind, number>>;
 
@@ -56,13 +74,28 @@ export interface SimulationReport extends Counts {
   readonly digest: string;
 }
 
-/** A report in one line. */
-export function reportLine(report: SimulationReport): string {
-  const { seed, steps, rounds, lost, diverged, stuck, digest } = report;
-  const counts = KINDS.map((kind) => `${kind}=${report[kind]}`);
+/** What the line begins with. */
+const FIRST: readonly Kind[] = ['drops', 'repeats', 'acks'];
+
+/** Reports of several seeds in one line: sums, and a digest of their digests; that of one is its own. */
+export function reportLine(...reports: readonly SimulationReport[]): string {
+  const sum = (count: (report: SimulationReport) => number): number => reports.reduce((total, report) => total + count(report), 0);
+  const counts = (kinds: readonly Kind[]): string => kinds.map((kind) => `${kind}=${sum((report) => report[kind])}`).join(' ');
   return [
-    `seed=${seed} steps=${steps} rounds=${rounds}`,
-    ...counts,
-    `lost=${lost} diverged=${diverged} stuck=${stuck} digest=${digest}`,
+    `steps=${sum(({ steps }) => steps)} seeds=${reports.length}`,
+    `crashes=${sum(({ tabCrashes, relayCrashes }) => tabCrashes + relayCrashes)}`,
+    counts(FIRST),
+    `rounds=${sum(({ rounds }) => rounds)}`,
+    counts(KINDS.filter((kind) => !FIRST.includes(kind))),
+    `lost=${sum(({ lost }) => lost)} diverged=${sum(({ diverged }) => diverged)} stuck=${sum(({ stuck }) => stuck)}`,
+    `digest=${digestOf(reports)}`,
   ].join(' ');
+}
+
+function digestOf(reports: readonly SimulationReport[]): string {
+  const [only, ...others] = reports;
+  if (only && others.length === 0) return only.digest;
+  const digest = createDigest();
+  for (const report of reports) digest.text(`${report.seed} ${report.digest}`);
+  return digest.value();
 }

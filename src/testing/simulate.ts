@@ -1,23 +1,31 @@
-import type { AnyAccess } from '../access/access.ts';
 import { isCotableError } from '../errors.ts';
-import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
 import type { Random } from '../ports/clock.ts';
 import type { BackendConfig } from '../relay/backend.ts';
 import { DEFAULT_LIMITS, type Compaction } from '../relay/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
 import type { JsonObject } from '../util/json.ts';
+import { appVersion, type AppVersion } from './app-version.ts';
 import { createDice } from './dice.ts';
 import { createDigest, type Digest } from './digest.ts';
+import { FAULTS, KINDS_OF, type Fault } from './faults.ts';
 import { createFinals } from './finals.ts';
 import { createGreetings } from './greetings.ts';
 import { createLedger } from './ledger.ts';
+import { migrationsOf } from './migrations.ts';
 import { KINDS, STEPS, type Kind, type SimulationReport } from './report.ts';
 import type { Seat } from './place.ts';
 import { createStorm } from './storm.ts';
 import { watch } from './watch.ts';
 import { roughWeather } from './weather.ts';
 import { createWorld, type Tab } from './world.ts';
+
+/** A backend of any schema. */
+export interface AnyBackend {
+  readonly schema: AnySchema;
+  readonly mutators: object;
+  readonly access?: object;
+}
 
 export interface SimulateOptions<S extends AnySchema> {
   readonly backend: BackendConfig<S>;
@@ -33,6 +41,15 @@ export interface SimulateOptions<S extends AnySchema> {
   readonly invariant?: (store: Store<S>) => void;
   /** The ids of the mutations that a row shows, where rows tell: nobody may see another user's before it is kept. */
   readonly marks?: (table: string, row: JsonObject) => readonly string[];
+  /**
+   * The next versions of the app, with rising `schemaVersion`: in some rounds the relay comes back with them, and pages do
+   * when they are loaded again, before it or after. Default: none. `act` and `invariant` then get stores of all of them.
+   */
+  readonly upgrades?: readonly AnyBackend[];
+  /** What may go wrong. Default: everything. */
+  readonly faults?: readonly Fault[];
+  /** Hears how many steps were made, after each round. */
+  readonly progress?: (steps: number) => void;
   /** Runs this round only, as it is in a whole run of this seed. */
   readonly round?: number;
 }
@@ -47,6 +64,8 @@ const ROOM = 'room';
 
 /** In one of so many rounds documents are made afresh all the time. Not in all: the road back mends much that would show. */
 const EAGER_ROUNDS = 3;
+/** So many rounds see the app's next versions come. */
+const UPGRADED = 0.3;
 const EAGER: Compaction = { ...DEFAULT_LIMITS.compaction, ratio: 1, minItems: 20, writers: 20, restMs: 5_000 };
 
 type Totals = Record<Kind, number>;
@@ -58,35 +77,57 @@ type Totals = Record<Kind, number>;
  * mutators keep to what they are given.
  */
 export async function simulate<S extends AnySchema>(options: SimulateOptions<S>): Promise<SimulationReport> {
-  const mutators: MutatorFunctions = options.backend.mutators;
-  checkMutators(options.backend.schema, mutators);
+  // Runs take their time from what they call outside, which no seed decides: the simulator has none yet.
+  const upgrades = (options.upgrades ?? []) as readonly BackendConfig<AnySchema>[];
+  const versions = [appVersion(options.backend), ...upgrades.map((one) => appVersion(one))].map((app) => ({
+    ...app,
+    actions: {},
+    hooks: {},
+  }));
   const totals = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Totals;
   const digest = createDigest();
   let rounds = 0;
   if (options.round !== undefined) {
     rounds = 1;
-    await playRound(options, options.round, totals, digest);
+    await playRound(options, versions, options.round, totals, digest);
   } else {
     while (stepsOf(totals) < options.steps) {
-      await playRound(options, rounds, totals, digest);
+      await playRound(options, versions, rounds, totals, digest);
       rounds += 1;
+      options.progress?.(stepsOf(totals));
     }
   }
   const steps = stepsOf(totals);
-  const missing = KINDS.filter((kind) => totals[kind] === 0 && (kind !== 'denials' || options.backend.access));
+  const missing = expectedKinds(options).filter((kind) => totals[kind] === 0);
   if (steps >= ENOUGH_STEPS && missing.length > 0)
     throw new Error(`seed=${options.seed}: in ${steps} steps there were no ${missing.join(', ')}`);
   return { seed: options.seed, steps, rounds, ...totals, lost: 0, diverged: 0, stuck: 0, digest: digest.value() };
+}
+
+/** What must have happened in a run that is long enough. */
+function expectedKinds<S extends AnySchema>({ backend, upgrades = [], faults = FAULTS }: SimulateOptions<S>): readonly Kind[] {
+  const left = FAULTS.filter((fault) => !faults.includes(fault));
+  const never = new Set<Kind>(left.flatMap((fault) => KINDS_OF[fault]));
+  if (left.length > 0) for (const kind of ['repeats', 'epochs', 'drops', 'lateFrames'] as const) never.add(kind);
+  if (!backend.access) never.add('denials');
+  if (upgrades.length === 0) for (const kind of ['upgrades', 'migrations', 'outdated', 'ahead'] as const) never.add(kind);
+  return KINDS.filter((kind) => !never.has(kind));
 }
 
 function stepsOf(totals: Totals): number {
   return STEPS.reduce((sum, kind) => sum + totals[kind], 0);
 }
 
-async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round: number, totals: Totals, digest: Digest): Promise<void> {
+async function playRound<S extends AnySchema>(
+  options: SimulateOptions<S>,
+  versions: readonly AppVersion[],
+  round: number,
+  totals: Totals,
+  digest: Digest,
+): Promise<void> {
   const { seed, backend, act, marks = () => [], clients = CLIENTS } = options;
   const dice = createDice(seed, round);
-  const ledger = createLedger(() => count('epochs'));
+  const ledger = createLedger(migrationsOf(versions), (isMigrated) => count(isMigrated ? 'migrations' : 'epochs'));
   const greetings = createGreetings(ledger);
   const tables = Object.keys(backend.schema.tables);
   const before = stepsOf(totals);
@@ -97,35 +138,36 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     digest.text(`${kind} ${times} ${world.schedule.now}`);
   };
   const world = createWorld({
-    schema: backend.schema,
-    mutators: backend.mutators as MutatorFunctions,
-    // Runs take their time from what they call outside, which no seed decides: the simulator has none yet.
-    actions: {},
-    hooks: {},
-    platform: {},
-    access: options.backend.access as AnyAccess | undefined,
+    versions,
     dice: dice.fork(),
     weather: roughWeather(dice.fork()),
     limits: round % EAGER_ROUNDS === EAGER_ROUNDS - 1 ? { ...DEFAULT_LIMITS, compaction: EAGER } : DEFAULT_LIMITS,
     hasTabBus,
     events: {
-      arrived(message, isLate) {
+      arrived(message, isUp, isLate) {
         count('frames');
         if (isLate) count('lateFrames');
+        const repeats = isUp ? greetings.repeats(message) : 0;
+        if (repeats > 0) count('repeats', repeats);
         digest.bytes(message);
       },
       heard(message) {
         count('tabMessages');
         digest.text(JSON.stringify(message, (_, value: unknown) => (value instanceof Map ? [...value] : value)));
       },
-      dropped: () => count('drops'),
+      lost: () => count('drops'),
       timer: () => count('timers'),
-      unsynced: (lost) => lost > 0 && count('unsynced', lost),
+      dropped({ lost, landed }) {
+        if (lost > 0) count('unsynced', lost);
+        if (landed > 0) count('landed', landed);
+      },
       sent: greetings.sent,
       loaded: greetings.loaded,
       kept: ledger.kept,
+      forgotten: ledger.forgotten,
       folded: () => count('folds'),
-      synced: () => ledger.read(world.relayDisk.log(ROOM), world.relayDisk.documents(ROOM)),
+      revived: (mutation) => world.relayDisk.hasRefused(ROOM, mutation) || ledger.revived(mutation),
+      synced: () => ledger.read(world.relayDisk.log(ROOM), world.relayDisk.room(ROOM)),
       failed: () => count('diskFailures'),
       denied: () => count('denials'),
       trouble(message, { error }) {
@@ -135,9 +177,18 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
   });
   const chance = dice.fork();
   const stores = new Map<Tab, Store<S>>();
-  const open = ({ device, userId }: Seat, skew: number): Tab => {
-    const tab = world.open(device, userId, ROOM, { clockSkew: skew, hasRules: chance.chance(0.5) });
-    const watched: unknown = watch(tab, tables, marks, ledger, count);
+  const open = ({ device, userId }: Seat, skew: number, version: number): Tab => {
+    const tab = world.open(device, userId, ROOM, { clockSkew: skew, hasRules: chance.chance(0.5), version });
+    const isExcused = (code: string): boolean => {
+      if (code === 'schema.tooOld') {
+        count('outdated');
+        storm.outdated(tab);
+        return version < newest;
+      }
+      if (code === 'schema.tooNew') count('ahead');
+      return (code === 'schema.tooNew' && version > 0) || world.network.isLeaky(tab.party);
+    };
+    const watched: unknown = watch(tab, tables, marks, ledger, count, isExcused);
     stores.set(tab, watched as Store<S>);
     return tab;
   };
@@ -151,7 +202,9 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     device,
     userId: `user of ${device.name}`,
   }));
-  const storm = createStorm({ world, dice: dice.fork(), seats, open, count, act: actIn });
+  const newest = dice.chance(UPGRADED) ? versions.length - 1 : 0;
+  const { faults = FAULTS } = options;
+  const storm = createStorm({ world, dice: dice.fork(), seats, open, count, act: actIn, faults, newest });
   async function step(): Promise<void> {
     await world.schedule.next();
     ledger.check();
@@ -172,7 +225,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
 
   try {
     storm.start();
-    const length = dice.chance(0.1) ? LONG_ROUND : SHORT_ROUND;
+    const length = dice.chance(0.05) ? LONG_ROUND : SHORT_ROUND;
     while (stepsOf(totals) - before < length) await step();
     if (hasTabBus && dice.chance(0.3)) {
       storm.hush();
@@ -182,7 +235,7 @@ async function playRound<S extends AnySchema>(options: SimulateOptions<S>, round
     await finals.allLevel();
     // What lies on disks, and what a newcomer gets, is the same as what was in memory.
     storm.restart();
-    open({ device: world.device('newcomer'), userId: 'newcomer' }, 0);
+    open({ device: world.device('newcomer'), userId: 'newcomer' }, 0, storm.version);
     await finals.allLevel();
     for (const table of tables) digest.text(JSON.stringify(ledger.rows(table)));
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { TabTransport } from '../ports/tabs.ts';
+import { clone } from '../util/clone.ts';
 import { whenAwake, type Party, type Schedule } from './schedule.ts';
 import type { Weather } from './weather.ts';
 
@@ -46,7 +47,7 @@ export function createTabBus(schedule: Schedule, weather: Pick<Weather, 'tabLate
         ears.set(place, others.add(ear));
         return {
           send(message) {
-            if (tab.isAlive) for (const other of others) if (other !== ear) carry(other, structuredClone(message));
+            if (tab.isAlive) for (const other of others) if (other !== ear) carry(other, clone(message));
           },
           close: () => void others.delete(ear),
         };

@@ -1,4 +1,4 @@
-import { isCotableError } from '../errors.ts';
+import { isCotableError, type CotableError } from '../errors.ts';
 import type { JsonObject } from '../util/json.ts';
 import type { MutationReceipt, Store } from '../store/types.ts';
 import type { AnySchema } from '../schema/schema.ts';
@@ -9,11 +9,22 @@ import type { Tab } from './world.ts';
 /** Which mutations a row shows the effect of, by their ids (`ctx.mutationId`), as far as the row tells. */
 export type Marks = (table: string, row: JsonObject) => readonly string[];
 
-/** Notes in the ledger all that a store does. Returns the store for whoever acts in it: its mutations are noted too. */
-export function watch(tab: Tab, tables: readonly string[], marks: Marks, ledger: Ledger, count: (kind: Kind) => void): Store<AnySchema> {
+/**
+ * Notes in the ledger all that a store does. Returns the store for whoever acts in it: its mutations are noted too. A store
+ * may only be in error when `isExcused` by its code.
+ */
+export function watch(
+  tab: Tab,
+  tables: readonly string[],
+  marks: Marks,
+  ledger: Ledger,
+  count: (kind: Kind) => void,
+  isExcused: (code: string) => boolean,
+): Store<AnySchema> {
   const { store, userId, party } = tab;
   const rejected = new Set<string>();
   const made = new Set<string>();
+  let trouble: CotableError | undefined;
 
   for (const name of tables) {
     store.table(name).changes$.subscribe((changes) => {
@@ -21,7 +32,11 @@ export function watch(tab: Tab, tables: readonly string[], marks: Marks, ledger:
     });
   }
   store.status$.subscribe(({ state, reason }) => {
-    if (state === 'error' && party.isAlive) ledger.violated(`${party.name} is in error: ${reason?.code} ${JSON.stringify(reason?.params)}`);
+    // It stays in error until the next link is level, and tells other things meanwhile.
+    const isKnown = reason === trouble || (trouble !== undefined && isCotableError(reason, 'storage.closed'));
+    trouble = state === 'error' ? reason : undefined;
+    if (state !== 'error' || !party.isAlive || isKnown || (reason && isExcused(reason.code))) return;
+    ledger.violated(`${party.name} is in error: ${reason?.code} ${JSON.stringify(reason?.params)}`);
   });
   store.rejections$.subscribe((rejections) => {
     for (const { id } of rejections) rejected.add(id);
@@ -36,7 +51,8 @@ export function watch(tab: Tab, tables: readonly string[], marks: Marks, ledger:
     ledger.made(receipt.id, userId);
     receipt.stored.then(
       () => ledger.stored(receipt.id),
-      () => undefined,
+      // A store that has no disk any more says so, and sends all the same.
+      () => store.status.durable || ledger.unkept(receipt.id),
     );
     receipt.confirmed.then(
       () => {

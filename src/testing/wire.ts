@@ -10,6 +10,8 @@ export interface Wire {
   carry(bytes: number, arrive: () => void): void;
   /** Lets what was held arrive. */
   resume(): void;
+  /** Loses one message, what is in flight first or else what comes next, and goes on. */
+  leak(): void;
   /** Keeps the first `keep` of what is in flight, `stall` late, and `end` after them; loses the rest, and all that follows. */
   sever(keep: number, stall: number, end?: () => void): void;
 }
@@ -19,6 +21,7 @@ export function createWire(schedule: Schedule, weather: Weather, isHeld: () => b
   const flying: { readonly bytes: number; readonly arrive: () => void }[] = [];
   let bytes = 0;
   let isSevered = false;
+  let isLeaking = false;
   /** When the last one is due. */
   let last = 0;
   /** Raised when all that was due is due at other times. */
@@ -56,11 +59,25 @@ export function createWire(schedule: Schedule, weather: Weather, isHeld: () => b
         if (size > 0) lost();
         return;
       }
+      if (isLeaking && size > 0) {
+        isLeaking = false;
+        return lost();
+      }
       flying.push({ bytes: size, arrive });
       bytes += size;
       expect(weather.latency());
     },
-    resume: () => replan(0),
+    leak() {
+      const at = flying.findIndex(({ bytes: size }) => size > 0);
+      if (isSevered) return;
+      isLeaking = at < 0;
+      if (isLeaking) return;
+      bytes -= flying[at]?.bytes ?? 0;
+      flying.splice(at, 1);
+      lost();
+    },
+    // A stall that a break has brought is not over with that.
+    resume: () => replan(isSevered ? Math.max(0, last - schedule.now) : 0),
     sever(keep, stall, end) {
       if (isSevered) return;
       isSevered = true;

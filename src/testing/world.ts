@@ -1,17 +1,14 @@
 import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
-import type { AnyAccess } from '../access/access.ts';
-import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { AnyActionPolicy } from '../relay/backend.ts';
-import type { AnyHooks } from '../relay/guard.ts';
-import type { Platform } from '../relay/platform.ts';
 import { DEFAULT_LIMITS, type Limits } from '../relay/limits.ts';
 import { createRelayOf } from '../relay/relay.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createStoreOf } from '../store/store.ts';
 import type { Store } from '../store/types.ts';
-import { createDevice, type Device } from './device.ts';
+import type { AppVersion } from './app-version.ts';
+import { createDevice, type Device, type DeviceEvents } from './device.ts';
 import type { Dice } from './dice.ts';
+import type { Dropped } from './disk-queue.ts';
 import { createNetwork, type Network } from './network.ts';
 import { createRelayDisk, type RelayDisk } from './relay-disk.ts';
 import { createPartyClock, createSchedule, type Party, type Schedule } from './schedule.ts';
@@ -22,22 +19,17 @@ import type { Weather } from './weather.ts';
 const START = 1_750_000_000_000;
 
 /** What happens in a world, besides what its stores say. */
-export interface WorldEvents {
-  arrived(message: Uint8Array, isLate: boolean): void;
+export interface WorldEvents extends DeviceEvents {
+  /** `isUp`: at the relay. `isLate`: over a link that the tab has given up. */
+  arrived(message: Uint8Array, isUp: boolean, isLate: boolean): void;
   /** A tab has heard something from another one. */
   heard(message: unknown): void;
   /** A message will not arrive. */
-  dropped(): void;
+  lost(): void;
   timer(): void;
-  /** Reads and writes of a disk that was not done with them when their owner crashed. */
-  unsynced(count: number): void;
+  /** What became of reads and writes that a disk was not done with when their owner crashed. */
+  dropped(calls: Dropped): void;
   sent(tab: Party, link: object, isUp: boolean, message: Uint8Array): void;
-  /** A mutation's record is on a device's disk. */
-  kept(mutation: string): void;
-  /** The log of a device was folded into its documents. */
-  folded(): void;
-  /** A tab found one there when it opened. */
-  loaded(tab: Party, mutation: string, writer: number): void;
   /** The relay's disk has changed. */
   synced(): void;
   /** The relay has refused a mutation. */
@@ -54,13 +46,8 @@ export interface Tab {
   readonly device: Device;
   readonly userId: string;
   readonly store: Store<AnySchema>;
-}
-
-export interface OpenOptions {
-  readonly clockSkew?: number;
-  /** Whether the tab knows the access rules; the relay does. Default: it does. */
-  readonly hasRules?: boolean;
-  readonly token?: (() => string | Promise<string>) | undefined;
+  /** Which version of the app its page is of. */
+  readonly version: number;
 }
 
 /** Stores and a relay as they are in production, on links, disks and clocks that are simulated. */
@@ -77,8 +64,10 @@ export interface World {
   crash(tab: Tab): void;
   /** Takes a tab that was closed off the list. */
   closed(tab: Tab): void;
+  /** The power of a device fails: its tabs vanish, and of its last writes, though they were answered, some never were. Returns how many. */
+  powerCut(device: Device): number;
   readonly isRelayUp: boolean;
-  startRelay(clockSkew?: number): void;
+  startRelay(clockSkew?: number, version?: number): void;
   /** The relay's process vanishes, and what was not synced with it. */
   crashRelay(): void;
   /** Whether every tab is level with nothing pending, and nothing is on its way anywhere. */
@@ -87,13 +76,18 @@ export interface World {
   unrest(): string;
 }
 
+export interface OpenOptions {
+  readonly clockSkew?: number;
+  /** Whether the tab knows the access rules; the relay does. Default: it does. */
+  readonly hasRules?: boolean;
+  /** Of the app. Default: the first. */
+  readonly version?: number;
+  readonly token?: (() => string | Promise<string>) | undefined;
+}
+
 export function createWorld(options: {
-  readonly schema: AnySchema;
-  readonly mutators: MutatorFunctions;
-  readonly actions: { readonly [name: string]: AnyActionPolicy };
-  readonly platform: Platform;
-  readonly access: AnyAccess | undefined;
-  readonly hooks: AnyHooks;
+  /** At least one. */
+  readonly versions: readonly AppVersion[];
   readonly dice: Dice;
   readonly weather: Weather;
   /** Whether the tabs of a device hear each other. */
@@ -102,9 +96,9 @@ export function createWorld(options: {
   readonly limits?: Limits;
   readonly events: WorldEvents;
 }): World {
-  const { schema, mutators, actions, platform, access, hooks, dice, weather, hasTabBus, limits = DEFAULT_LIMITS, events } = options;
+  const { versions, dice, weather, hasTabBus, limits = DEFAULT_LIMITS, events } = options;
   const schedule = createSchedule(START);
-  const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.dropped, sent: events.sent });
+  const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.lost, sent: events.sent });
   const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
   const tabBus = createTabBus(schedule, weather, events.heard);
   const devices = new Map<string, Device>();
@@ -116,6 +110,18 @@ export function createWorld(options: {
     warn: () => undefined,
     error: (fields, message) => events.trouble(message, fields),
   };
+
+  function appOf(version: number): AppVersion {
+    const app = versions[version];
+    if (!app) throw new Error(`there is no version ${version} of the app`);
+    return app;
+  }
+
+  function vanish(tab: Tab, keep: (count: number) => number): void {
+    forget(tab);
+    network.vanish(tab.party);
+    events.dropped(tab.device.forget(tab.party, keep));
+  }
 
   function forget(tab: Tab): void {
     tab.party.isAlive = false;
@@ -130,11 +136,11 @@ export function createWorld(options: {
     tabs,
     device(name) {
       let device = devices.get(name);
-      const { kept, folded, loaded } = events;
-      if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, kept, folded, loaded })));
+      if (!device) devices.set(name, (device = createDevice({ name, schedule, diskTime: weather.diskTime, events })));
       return device;
     },
-    open(device, userId, room, { clockSkew: skew = 0, hasRules = true, token } = {}) {
+    open(device, userId, room, { clockSkew: skew = 0, hasRules = true, version = 0, token } = {}) {
+      const { schema, mutators, access } = appOf(version);
       const party: Party = { name: `${device.name} ${++opens}`, isAlive: true, skew, frozen: undefined };
       const store = createStoreOf({
         schema,
@@ -152,33 +158,23 @@ export function createWorld(options: {
         // Some fold all the time, beside others that do not.
         foldLogAfter: opens % 2 === 0 ? 8 : 500,
       });
-      const tab: Tab = { party, device, userId, store };
+      const tab: Tab = { party, device, userId, store, version };
       tabs.push(tab);
       return tab;
     },
-    crash(tab) {
-      forget(tab);
-      network.vanish(tab.party);
-      events.unsynced(tab.device.forget(tab.party, weather.kept));
-    },
+    crash: (tab) => vanish(tab, weather.kept),
     closed: forget,
+    powerCut(device) {
+      for (const tab of tabs.filter((other) => other.device === device)) vanish(tab, () => 0);
+      return device.rollBack((count) => count - weather.kept(count));
+    },
     get isRelayUp() {
       return relay !== undefined;
     },
-    startRelay(skew = 0) {
+    startRelay(skew = 0, version = 0) {
       const party: Party = { name: 'relay', isAlive: true, skew, frozen: undefined };
       const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
-      const parts = {
-        schema,
-        mutators,
-        actions,
-        access,
-        hooks,
-        platform,
-        storage: relayDisk.storage(party),
-        clock,
-        random: dice.fork().random,
-      };
+      const parts = { ...appOf(version), storage: relayDisk.storage(party), clock, random: dice.fork().random };
       network.listen(party, createRelayOf({ ...parts, logger, limits }).accept);
       relay = party;
     },
@@ -187,7 +183,7 @@ export function createWorld(options: {
       relay.isAlive = false;
       network.listen(undefined);
       network.vanish(relay);
-      events.unsynced(relayDisk.forget(relay, weather.kept));
+      events.dropped(relayDisk.forget(relay, weather.kept));
       relay = undefined;
     },
     get isQuiet() {

@@ -1,4 +1,4 @@
-import type { Patch } from '../tools/patched-build.ts';
+import type { Patch } from '../tools/patched-build.mjs';
 
 /** One thing that makes tabs and replays exact, and how the product is without it. */
 export interface Line {

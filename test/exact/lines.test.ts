@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { dist, timesOf, withPatchedBuild } from '../tools/patched-build.ts';
+import { dist, timesOf, withPatchedBuild } from '../tools/patched-build.mjs';
 import { foldLines } from './fold-lines.ts';
 import type { Line } from './line.ts';
 import { replayLines } from './replay-lines.ts';

@@ -62,6 +62,46 @@ describe('a test cluster', () => {
     expect(bob.table('notes').list()).toEqual(again.table('notes').list());
   });
 
+  it('[SM15] has devices that lose what they have stored: open stores go on without', async () => {
+    const cluster = await open();
+    const tab = await cluster.store({ userId: 'alice', device: 'laptop' });
+    await cluster.settle();
+    cluster.network.cut('laptop');
+    cluster.network.setReachable('laptop', false);
+    await tab.mutate.write({ id: 'before', text: '' });
+    await cluster.clock.advance(100);
+    await cluster.evict('laptop');
+    const unkept = await tab.mutate.write({ id: 'after', text: '' });
+    await cluster.clock.advance(100);
+    await expect(unkept.stored).rejects.toMatchObject({ code: 'storage.closed' });
+    expect(tab.status).toMatchObject({ state: 'offline', durable: false, pending: 2 });
+    cluster.network.setReachable('laptop', true);
+    const other = await cluster.store({ userId: 'alice', device: 'laptop' });
+    await cluster.settle();
+    expect(other.table('notes').list()).toEqual(tab.table('notes').list());
+    expect(other.table('notes').count()).toBe(2);
+  });
+
+  it('[SM16] a tab that has lost its storage does not wait for what another one took with it', async () => {
+    const cluster = await open();
+    const [tab, other] = [
+      await cluster.store({ userId: 'alice', device: 'laptop' }),
+      await cluster.store({ userId: 'alice', device: 'laptop' }),
+    ];
+    await cluster.settle();
+    cluster.network.cut('laptop');
+    cluster.network.setReachable('laptop', false);
+    await other.mutate.write({ id: 'n', text: 'gone with its tab' });
+    await cluster.clock.advance(100);
+    expect(tab.table('notes').count()).toBe(1);
+    await cluster.evict('laptop');
+    await tab.mutate.write({ id: 'n', text: 'built on that' });
+    await cluster.crash(other);
+    cluster.network.setReachable('laptop', true);
+    await cluster.settle();
+    expect(tab.table('notes').list()).toEqual([{ id: 'n', text: 'built on that' }]);
+  });
+
   it('[SM10] has a clock of its own', async () => {
     const cluster = await open();
     const start = cluster.clock.now();

@@ -1,30 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { plantedBugs, simulateWith } from './planted.ts';
+import { dist, timesOf } from '../tools/patched-build.mjs';
+import { findBug, plantedBugs, withBug } from './planted.mjs';
+import { runSimulator } from './run.ts';
 
-const bugs = plantedBugs.filter(({ isSlow }) => process.env['COTABLE_MUTANTS'] === 'all' || !isSlow);
+const quick = plantedBugs.filter(({ isQuick }) => isQuick);
 
+/** All of them are looked for by `npm run sim:mutants`. */
 describe('the simulator finds a bug when', () => {
-  it.each(bugs)(
+  it.each(quick)(
     '[SM4] $name',
     async (bug) => {
-      // Which seed shows it soonest changes with the product.
-      const outputs: string[] = [];
-      for (const seed of ['1', '2', '3', '4']) {
-        const { code, output } = await simulateWith(bug, ['--seed', seed, ...(bug.args ?? []), '--steps', '100000']);
-        outputs.push(output);
-        if (code === 1 && bug.found.test(output)) return;
-      }
-      expect(outputs.join('')).toMatch(bug.found);
+      expect(await findBug(bug, 50_000, 2)).toMatchObject({ isFound: true });
     },
     240_000,
   );
 
+  it.each(plantedBugs)('[SM12] its patches fit the build: $name', ({ patches }) => {
+    for (const patch of patches) expect(timesOf(dist, patch), patch.from).toBe(1);
+  });
+
   it('[SM5] and says how to see it again', async () => {
-    const [bug] = plantedBugs;
+    const [bug] = quick;
     if (!bug) throw new Error('there is no bug');
-    const { output } = await simulateWith(bug, ['--seed', '7', '--steps', '10000']);
-    const replay = /replay: npm run sim -- (--seed 7 --round \d+)\n$/.exec(output)?.[1];
-    expect(output).toMatch(/seed=7 round=\d+ step=\d+ of the round/);
-    expect(await simulateWith(bug, replay?.split(' ') ?? [])).toEqual({ code: 1, output });
+    const [first, again] = await withBug(bug, async (folder) => {
+      const found = await runSimulator(folder, ['--seed', '7', '--steps', '10000']);
+      const replay = /replay: npm run sim -- (--seed 7 --round \d+)\n$/.exec(found.output)?.[1];
+      return [found, await runSimulator(folder, replay?.split(' ') ?? [])];
+    });
+    expect(first.output).toMatch(/seed=7 round=\d+ step=\d+ of the round/);
+    expect(again).toEqual({ code: 1, output: first.output });
   }, 60_000);
 });

@@ -1,4 +1,4 @@
-import { createStore, type ClientStorage, type StorageBatch, type Store } from 'cotable';
+import { CotableError, createStore, type ClientStorage, type StorageBatch, type Store } from 'cotable';
 import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
 import { createRelay } from 'cotable/relay';
 import { memoryHub } from 'cotable/transports/memory';
@@ -94,5 +94,23 @@ describe('what a store writes to its device', () => {
     release();
     await Promise.all(receipts.map((receipt) => receipt.stored));
     expect(disk.batches.slice(0, 2).map((batch) => keysOf(batch.put).length)).toEqual([1, 49]);
+  });
+});
+
+describe('a store whose storage is deleted', () => {
+  it('[ST23] while it opens goes on in memory, and says so', async () => {
+    const real = memoryClientStorage({ durable: true });
+    const storage: ClientStorage = {
+      async open(name) {
+        const database = await real.open(name);
+        return { ...database, range: () => Promise.reject(new CotableError('storage.closed', {})) };
+      },
+    };
+    const store = createStore({ schema, mutators, room: 'room', transports: [], storage });
+    onTestFinished(() => store.close());
+    await store.ready;
+    await store.mutate.write({ id: 'n', text: 'here' });
+    expect(store.table('notes').count()).toBe(1);
+    expect(store.status).toMatchObject({ state: 'alone', durable: false, reason: { code: 'storage.closed' } });
   });
 });

@@ -7,23 +7,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** What is built. */
 export const dist = join(root, 'dist');
 
-/** A piece of what is built, which is there once, and what stands in its place. */
-export interface Patch {
-  /** A file below `dist`, or a folder in whose files it is once. */
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
-
 /**
  * Makes a copy of the package with its build patched and with these parts of the repository, and takes it away when `work`
  * has ended. Whatever runs there finds the copy under the package's own name.
  */
-export async function withPatchedBuild<T>(
-  patches: readonly Patch[],
-  parts: readonly string[],
-  work: (folder: string) => Promise<T>,
-): Promise<T> {
+export async function withPatchedBuild(patches, parts, work) {
   const folder = mkdtempSync(join(tmpdir(), 'cotable-planted-'));
   try {
     for (const path of ['package.json', 'dist', ...parts]) cpSync(join(root, path), join(folder, path), { recursive: true, filter: isRun });
@@ -35,7 +23,7 @@ export async function withPatchedBuild<T>(
   }
 }
 
-function apply(folder: string, patch: Patch): void {
+function apply(folder, patch) {
   const found = placesOf(folder, patch);
   const [place] = found;
   if (!place || found.length !== 1) throw new Error(`${patch.file} has ${found.length} times: ${patch.from}`);
@@ -46,18 +34,18 @@ function apply(folder: string, patch: Patch): void {
 }
 
 /** How often a patch has something to change. */
-export function timesOf(folder: string, patch: Patch): number {
+export function timesOf(folder, patch) {
   return placesOf(folder, patch).length;
 }
 
 /** The file of each time that it is there. */
-function placesOf(folder: string, { file, from }: Patch): readonly string[] {
+function placesOf(folder, { file, from }) {
   const path = join(folder, file);
   const files = statSync(path).isFile() ? [path] : readdirSync(path).flatMap((name) => (name.endsWith('.js') ? join(path, name) : []));
   return files.flatMap((each) => Array.from({ length: readFileSync(each, 'utf8').split(from).length - 1 }, () => each));
 }
 
 /** Declarations and maps are for people who look. */
-function isRun(path: string): boolean {
+function isRun(path) {
   return !path.endsWith('.map') && !path.endsWith('.d.ts');
 }
