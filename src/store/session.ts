@@ -68,6 +68,8 @@ export function createSession(
     // With no writer to name, the link is good for reading: the snapshot it brings is built upon with a new one.
     const writer = isFenced && !core.disk.isKept ? 0 : core.replica.writer;
     catchUp.wantsSnapshot ||= writer === 0;
+    // Whoever had it fenced may know it from the disk that this tab has lost: it is no less of no use.
+    if (writer === 0) core.replica.hasSent = true;
     isFenced = false;
     current = greet(core, link, { userId: identity.claim(), token, writer, wantsSnapshot: catchUp.wantsSnapshot });
   }

@@ -160,7 +160,9 @@ export function createDevice(options: {
   };
 
   async function clear(database: ClientDatabase): Promise<void> {
-    const held = await outboxOf(database);
+    // What was refused, and nobody was told of it yet, is gone too.
+    const refused = (await database.range(['rejected'])).map(([, value]) => readRecord(value));
+    const held = [...(await outboxOf(database)), ...refused];
     await database.write({ deletePrefix: [[]] });
     for (const record of held) forgotten(record);
   }
