@@ -32,7 +32,7 @@ export function createLogFold(state: CoreState): LogFold {
   const { schema, clock, foldLogAfter = FOLD_AFTER } = options;
   // Each tab has a limit of its own, so that of several one is first and the others find it done.
   const patience = 1 + (replicaName % 64) / 128;
-  /** Before this entry there is nothing to look for; 0: not known. */
+  /** Before this entry there is nothing to look for. */
   let restsUntil = 0;
   let isDue = false;
   let isBusy = false;
@@ -114,9 +114,12 @@ export function createLogFold(state: CoreState): LogFold {
 
   return {
     rebuilt(confirmed, fresh) {
-      restsUntil = 0;
+      const { seq, entries } = confirmed;
       isDue = false;
-      if (confirmed.entries.length >= foldLogAfter) void fold(confirmed, fresh.encode());
+      restsUntil = seq - entries.length + foldLogAfter * patience;
+      if (entries.length < foldLogAfter) return;
+      restsUntil = seq + foldLogAfter * patience;
+      void fold(confirmed, fresh.encode());
     },
     grown,
   };

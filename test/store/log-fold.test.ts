@@ -77,6 +77,36 @@ describe('the log of a device', () => {
     expect(rowsOf(again)).toEqual({ ...(rows as object), n0: expect.objectContaining({ title: 'stands on what was folded' }) });
   }, 60_000);
 
+  it('[DV12] is as long as before, and all is kept, when a fold fails', async () => {
+    const world = createWorld();
+    const real = memoryClientStorage({ durable: true });
+    let failed = 0;
+    const storage: ClientStorage = {
+      async open(name) {
+        const database = await real.open(name);
+        const update: ClientDatabase['update'] = async (keys, change) => {
+          const isFold = keys.some(([kind]) => kind === 'base');
+          if (!isFold) return database.update(keys, change);
+          failed += 1;
+          throw new Error('no space for it');
+        };
+        return { ...database, update };
+      },
+    };
+    const alice = world.open('alice', { storage });
+    const bob = world.open('bob');
+    await level(alice, bob);
+    await write(bob, 900);
+    await upToDate(world, alice, bob);
+    await expect.poll(() => failed).toBeGreaterThan(0);
+    expect(alice.status).toMatchObject({ durable: true, reason: undefined });
+    const { seq, log } = await read(real);
+    expect(seq + log.length).toBe(901);
+    const rows = rowsOf(alice);
+    await alice.close();
+    expect(await offline(world, real)).toEqual(rows);
+  });
+
   it('[DV8] is folded in a tab that always has something pending too, without what is pending', async () => {
     const world = createWorld();
     const storage = memoryClientStorage({ durable: true });
