@@ -44,6 +44,7 @@ describe('the bundle of a page', () => {
   it('[BD1] has the store and the mutators, and nothing of the server', async () => {
     const { modules, code } = await bundle('./package/page.tsx');
     expect(modules.some((id) => id.endsWith('/src/store/create-store.ts'))).toBe(true);
+    expect(modules.some((id) => id.endsWith('/transports/http/client.ts'))).toBe(true);
     expect(code).toContain('said by a mutator');
     expect(modules.filter((id) => serverOnly.test(id))).toEqual([]);
     console.log(`a page with React and zod: ${(gzipSync(code).length / 1000).toFixed(1)} KB gzipped`);

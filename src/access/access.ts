@@ -1,6 +1,6 @@
 import { CotableError, isCotableError } from '../errors.ts';
 import type { TableReader } from '../schema/mutators.ts';
-import type { AnySchema, RowOf, TableName } from '../schema/schema.ts';
+import type { AnySchema, RowOf, SessionOf, TableName } from '../schema/schema.ts';
 import { jsonEquals, ownField, type JsonObject } from '../util/json.ts';
 
 /** What a row rule may look at besides the row: everything as it was before the mutation. */
@@ -8,6 +8,8 @@ export interface AccessContext<S extends AnySchema> {
   /** Who makes the mutation. */
   readonly userId: string;
   readonly room: string;
+  /** What `authenticate` of the backend said of the user, as `session` of the schema lets it through. */
+  readonly session: SessionOf<S>;
   table<N extends TableName<S>>(name: N): TableReader<RowOf<S, N>>;
 }
 
@@ -91,13 +93,11 @@ export interface Rows {
 }
 
 export function createAccessContext(
-  who: Pick<AccessContext<AnySchema>, 'userId' | 'room'>,
+  who: Pick<AccessContext<AnySchema>, 'userId' | 'room' | 'session'>,
   rowsOf: (table: string) => Rows,
 ): AccessContext<AnySchema> {
-  const { userId, room } = who;
   return {
-    userId,
-    room,
+    ...who,
     table(name) {
       const rows = rowsOf(name);
       const reader: TableReader<JsonObject> = {

@@ -2,6 +2,7 @@ import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { CotableError } from '../errors.ts';
 import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
+import type { JsonObject } from '../util/json.ts';
 import { PROTOCOL_VERSION, type CellBinding, type Frame, type MutationOutcome, type TableUpdate } from './frames.ts';
 
 type Writer = encoding.Encoder;
@@ -140,6 +141,7 @@ function writeBody(out: Writer, frame: Frame): void {
     case 'grant':
       encoding.writeUint8(out, frame.mayWrite ? 1 : 0);
       encoding.writeVarUint(out, frame.expiresInMs);
+      encoding.writeVarString(out, frame.session ? JSON.stringify(frame.session) : '');
       return;
     case 'ping':
     case 'pong':
@@ -236,7 +238,12 @@ function readBody(input: Reader, type: number): Frame {
     case TYPES.auth:
       return { type: 'auth', token: decoding.readVarString(input) };
     case TYPES.grant:
-      return { type: 'grant', mayWrite: decoding.readUint8(input) === 1, expiresInMs: decoding.readVarUint(input) };
+      return {
+        type: 'grant',
+        mayWrite: decoding.readUint8(input) === 1,
+        expiresInMs: decoding.readVarUint(input),
+        session: readSession(input),
+      };
     case TYPES.ping:
       return { type: 'ping' };
     case TYPES.pong:
@@ -311,6 +318,11 @@ function readBytes(input: Reader): Uint8Array {
 function readEnding(input: Reader): RunEnding | undefined {
   const text = decoding.readVarString(input);
   return text === '' ? undefined : (JSON.parse(text) as RunEnding);
+}
+
+function readSession(input: Reader): JsonObject | undefined {
+  const text = decoding.readVarString(input);
+  return text === '' ? undefined : (JSON.parse(text) as JsonObject);
 }
 
 function readCell(input: Reader): CellBinding | undefined {

@@ -22,6 +22,7 @@
  *              <------------------------------  failed    and the link is closed
  */
 import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
+import type { JsonObject } from '../util/json.ts';
 
 /** Raised when a frame changes shape. Both sides refuse any other. */
 export const PROTOCOL_VERSION = 1;
@@ -194,6 +195,8 @@ export interface GrantFrame {
   readonly mayWrite: boolean;
   /** The link is closed with `auth.expired` after this time unless a fresh token comes; 0: never. */
   readonly expiresInMs: number;
+  /** What the schema declares of the session, for rules on the device. */
+  readonly session: JsonObject | undefined;
 }
 
 export interface PongFrame {

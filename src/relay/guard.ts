@@ -1,7 +1,8 @@
 import { CotableError, isCotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { AnySchema, SessionFieldsOf, SessionOf } from '../schema/schema.ts';
+import type { AnySchema, Session, SessionFieldsOf, SessionOf } from '../schema/schema.ts';
+import { toFrozenJson, type JsonObject } from '../util/json.ts';
 import { validate } from '../schema/validator.ts';
 import { SYSTEM } from './room.ts';
 
@@ -42,7 +43,7 @@ export interface AnyHooks {
 /** Somebody who is known. */
 export interface Caller {
   readonly userId: string;
-  readonly session: Readonly<Record<string, unknown>>;
+  readonly session: Session;
   readonly expiresAt: number | undefined;
 }
 
@@ -57,6 +58,8 @@ export interface Guard {
   identify(handshake: Handshake, claimed?: string): Promise<Caller>;
   /** Whether it may write in a room. Throws `auth.forbidden` when it may not even read there. */
   mayWrite(caller: Caller, room: string): Promise<boolean>;
+  /** The session as its own store is told of it: what the schema declares, since only that is for both sides. */
+  told(caller: Caller): Session | undefined;
   /** What is being asked about this user gets `auth.revoked`: the answer may be of before. */
   revoke(userId: string): void;
 }
@@ -82,7 +85,7 @@ export function createGuard(options: {
   async function identify(handshake: Handshake, claimed = ''): Promise<Caller> {
     if (!authenticate) {
       if (claimed === '' || claimed === SYSTEM) throw new CotableError('auth.required', {});
-      return { userId: claimed, session: Object.freeze({ userId: claimed }), expiresAt: undefined };
+      return { userId: claimed, session: sessionOf(claimed, {}, () => undefined) ?? { userId: claimed }, expiresAt: undefined };
     }
     const revoked = new Set<string>();
     asking.add(revoked);
@@ -109,12 +112,27 @@ export function createGuard(options: {
       throw refuse(new TypeError('authenticate() gave an expiresAt that is no number'));
     }
     if (expiresAt !== undefined && expiresAt <= clock.now()) throw new CotableError('auth.expired', {});
-    const valid = schema.session
-      ? validate(schema.session, fields, 'session', (issues) => {
-          throw refuse(new TypeError(`authenticate() gave a session that does not fit: ${JSON.stringify(issues)}`));
-        })
-      : fields;
-    return { userId, session: Object.freeze({ ...valid, userId }), expiresAt };
+    const session = sessionOf(userId, fields, (problem) => {
+      throw refuse(new TypeError(`authenticate() gave a session that does not fit: ${problem}`));
+    });
+    return { userId, session: session ?? { userId }, expiresAt };
+  }
+
+  /** What the schema lets through. `undefined` when it does not fit, and `refuse` has not thrown. */
+  function sessionOf(userId: string, fields: object, refuse: (problem: string) => void): Session | undefined {
+    if (!schema.session) return Object.freeze({ ...fields, userId });
+    let problem: string | undefined;
+    const note = (what: unknown): never => {
+      problem = JSON.stringify(what);
+      throw new TypeError(problem);
+    };
+    try {
+      const valid = toFrozenJson(validate(schema.session, fields, 'session', note), note) as JsonObject;
+      return Object.freeze({ ...valid, userId });
+    } catch (error) {
+      if (problem === undefined) throw error;
+      return void refuse(problem);
+    }
   }
 
   /** A hook that never answers is no reason to wait for ever. */
@@ -142,6 +160,7 @@ export function createGuard(options: {
       if (rights !== 'read' && rights !== 'write') throw refuse();
       return rights === 'write';
     },
+    told: ({ session }) => (schema.session ? session : undefined),
     revoke(userId) {
       for (const revoked of asking) revoked.add(userId);
     },

@@ -79,6 +79,9 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     get isReader() {
       return standing.isReader;
     },
+    get session() {
+      return standing.session;
+    },
     get writer() {
       return hello?.writer ?? 0;
     },

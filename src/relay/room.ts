@@ -4,6 +4,7 @@ import { CotableError, isCotableError } from '../errors.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { RowSource } from '../mutation/overlay.ts';
 import { checkAction, checkCall, runAndCommit, type MutatorBody, type MutatorHost, type MutatorResult } from '../mutation/run.ts';
+import type { Session } from '../schema/schema.ts';
 import type { JsonValue } from '../util/json.ts';
 import type { Acceptance, MutationKey, QueuedRun, RoomBirth } from '../ports/relay-storage.ts';
 import type { Intent, MutateFrame, TableUpdate } from '../protocol/frames.ts';
@@ -45,6 +46,8 @@ export interface Author {
   readonly userId: string;
   /** Whether nothing of it is taken. */
   readonly isReader?: boolean;
+  /** For rules. Left out: nothing but who it is. */
+  readonly session?: Session;
 }
 
 /** The user of mutations that the relay makes. */
@@ -185,7 +188,8 @@ function createRoom(
     try {
       if (author.isReader) throw new CotableError('auth.forbidden', { room });
       for (const intent of intents) checkAction(schema, intent.name, parseJson(intent.input));
-      const ctx = createAccessContext({ userId: author.userId, room }, (table) => tableOf(table).source);
+      const { userId } = author;
+      const ctx = createAccessContext({ userId, room, session: author.session ?? { userId } }, (table) => tableOf(table).source);
       for (const { table, judged: update } of judged) {
         const changes = tableOf(table).changes(update.effect);
         for (const { key, after } of changes) if (after) checkRow(schema, table, key, after);

@@ -2,6 +2,7 @@ import { CotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LinkOrigin } from '../ports/transport.ts';
 import type { GrantFrame, HelloFrame } from '../protocol/frames.ts';
+import type { Session } from '../schema/schema.ts';
 import { bearerOf, type Caller, type Guard } from './guard.ts';
 
 /** Longer than this a timer cannot be set for. */
@@ -12,6 +13,7 @@ export interface Standing {
   /** Empty until it is known. */
   readonly userId: string;
   readonly isReader: boolean;
+  readonly session: Session | undefined;
   /** Lets a link in. Throws what it is refused with. */
   enter(hello: HelloFrame): Promise<void>;
   /** A fresh token. Rejects with what the link is closed with. */
@@ -48,10 +50,10 @@ export function createStanding(options: {
   }
 
   function tell(): void {
-    if (!guard.hasHooks) return;
-    const { expiresAt } = caller ?? {};
+    if (!guard.hasHooks || !caller) return;
+    const { expiresAt } = caller;
     const expiresInMs = expiresAt === undefined || expiresAt === Infinity ? 0 : Math.max(1, Math.ceil(expiresAt - clock.now()));
-    options.tell({ type: 'grant', mayWrite, expiresInMs });
+    options.tell({ type: 'grant', mayWrite, expiresInMs, session: guard.told(caller) });
   }
 
   function watch(): void {
@@ -68,6 +70,9 @@ export function createStanding(options: {
     },
     get isReader() {
       return !mayWrite;
+    },
+    get session() {
+      return caller?.session;
     },
     async enter(hello) {
       room = hello.room;

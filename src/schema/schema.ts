@@ -1,5 +1,6 @@
 import { CotableError } from '../errors.ts';
 import type { TableSchema } from './table.ts';
+import type { JsonObject } from '../util/json.ts';
 import { isValidator, type Validator } from './validator.ts';
 
 /** A declared table. */
@@ -44,21 +45,23 @@ export interface Schema<
   Tables extends TableShapes,
   Mutators extends MutatorShapes,
   Actions extends ActionShapes,
-  Session extends object = NoSession,
+  Session extends JsonObject = NoSession,
 > {
   readonly schemaVersion: number;
   readonly tables: Tables;
   readonly mutators: Mutators;
   readonly actions: Actions;
-  /** Validates what `authenticate` of the backend says of a user besides the id. */
+  /** Validates what `authenticate` of the backend says of a user besides the id. The user's own store is told of it, for rules. */
   readonly session?: Validator<unknown, Session>;
 }
 
 /** Any schema. Code that takes one is generic in `S extends AnySchema`. */
-export type AnySchema = Schema<TableShapes, MutatorShapes, ActionShapes, object>;
+export type AnySchema = Schema<TableShapes, MutatorShapes, ActionShapes, JsonObject>;
 
 /** What a session of the schema says besides `userId`. */
 export type SessionFieldsOf<S extends AnySchema> = S extends { readonly session?: Validator<unknown, infer Fields> } ? Fields : NoSession;
+/** Any session. */
+export type Session = Readonly<{ userId: string }>;
 /** Who is at the other end of a link or a request. */
 export type SessionOf<S extends AnySchema> = Readonly<{ userId: string } & SessionFieldsOf<S>>;
 
@@ -111,7 +114,7 @@ export function defineSchema<
   const M extends MutatorShapes,
   // eslint-disable-next-line typescript/no-empty-object-type -- an app without actions has none, not any
   const A extends ActionShapes = {},
-  Session extends object = NoSession,
+  Session extends JsonObject = NoSession,
 >(definition: {
   readonly schemaVersion: number;
   readonly tables: T;

@@ -3,7 +3,7 @@ import type { CotableError } from '../errors.ts';
 import { randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { AnySchema } from '../schema/schema.ts';
+import type { AnySchema, Session } from '../schema/schema.ts';
 import { createHybridClock, type HybridClock } from '../util/hlc.ts';
 import { createDisk, type Disk } from './disk.ts';
 import { createForeign, type Foreign } from './foreign.ts';
@@ -82,6 +82,11 @@ export function createCoreState(options: CoreOptions, events: CoreEvents): CoreS
     events.stale();
   }
 
+  function session(userId: string): Session | undefined {
+    if (!schema.session) return { userId };
+    return state.device.session && { ...state.device.session, userId };
+  }
+
   const state: CoreState = {
     options,
     events,
@@ -102,7 +107,7 @@ export function createCoreState(options: CoreOptions, events: CoreEvents): CoreS
       () => void (state.mustRebuild = true),
     ),
     now,
-    hostOf: (tables) => createHost(options, tables),
+    hostOf: (tables) => createHost({ ...options, session }, tables),
     publish() {
       const changed = new Map<string, TableChanges>();
       for (const [name, table] of state.replica.tables) {

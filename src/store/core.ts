@@ -38,7 +38,7 @@ export interface Core {
   /** The wall clock of the device itself. */
   localNow(): number;
   /** The relay has said whose this device is, and what it may do. What is pending as the device's own runs again as that user's. */
-  identified(identity: Pick<StoredDevice, 'userId' | 'isReader'>): void;
+  identified(identity: Pick<StoredDevice, 'userId' | 'isReader' | 'session'>): void;
   /** The relay has told its time, and fenced these writers. */
   welcomed(clockOffset: number, fenced: readonly number[]): void;
   /** Reads the device. What is pending there runs again here, or, if `isShared`, is shown as that of other tabs. */
@@ -100,9 +100,10 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       return state.mustRebuild;
     },
 
-    identified({ userId, isReader }) {
-      if (state.device.userId === userId && state.device.isReader === isReader) return;
-      state.device = { ...state.device, userId, isReader };
+    identified(identity) {
+      const before = state.device;
+      state.device = { ...before, ...identity };
+      if (JSON.stringify(state.device) === JSON.stringify(before)) return;
       disk.writeQuietly({ put: [devicePut(state.device)] });
       // Those of other tabs those tabs see to.
       if ([...state.replica.pending.values()].some((mutation) => ownedBy(state.device, mutation) !== mutation)) state.mustRebuild = true;

@@ -1,6 +1,6 @@
 import { checkAccess, createAccessContext, type AnyAccess } from '../access/access.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
-import type { AnySchema } from '../schema/schema.ts';
+import type { AnySchema, Session } from '../schema/schema.ts';
 import type { TableState } from './table-state.ts';
 
 /** What runs mutators of a store on these tables, and asks its access rules about what they leave. */
@@ -10,6 +10,8 @@ export function createHost(
     readonly mutators: MutatorFunctions;
     readonly access: AnyAccess | undefined;
     readonly room: string;
+    /** Of whoever writes, for the rules; `undefined` while no relay has said: then it judges alone. */
+    readonly session: (userId: string) => Session | undefined;
   },
   tables: () => ReadonlyMap<string, TableState>,
 ): MutatorHost {
@@ -24,6 +26,11 @@ export function createHost(
     mutators,
     room,
     source,
-    check: access && (({ userId }, table, changes) => checkAccess(access, createAccessContext({ userId, room }, source), table, changes)),
+    check:
+      access &&
+      (({ userId }, table, changes) => {
+        const session = options.session(userId);
+        if (session) checkAccess(access, createAccessContext({ userId, room, session }, source), table, changes);
+      }),
   };
 }

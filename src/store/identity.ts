@@ -4,6 +4,7 @@ import type { GrantFrame } from '../protocol/frames.ts';
 import type { OpenLink } from './connector.ts';
 import type { Core } from './core.ts';
 import { deviceNameOf } from './owner.ts';
+import type { StoredDevice } from './stored.ts';
 import type { StoreState } from './types.ts';
 
 /** A token is asked for anew this long before the old one ends, or earlier when it lives for less than five times as long. */
@@ -12,6 +13,8 @@ const REFRESH_AHEAD_MS = 30_000;
 const REFRESH_REST_MS = 1_000;
 /** The longest that a timer can be set for. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const UNLIMITED = { isReader: false, session: undefined };
 
 /** Who writes in this store, as far as the app and the relay have said. */
 export interface Identity {
@@ -39,7 +42,7 @@ export function createIdentity(options: {
 }): Identity {
   const { core, named, clock } = options;
   let cancelRefresh = (): void => undefined;
-  let mayWrite = true;
+  let granted: Pick<StoredDevice, 'isReader' | 'session'> = UNLIMITED;
 
   const device = (): string => deviceNameOf(core.device);
   const userId = (): string => named ?? core.device.userId ?? device();
@@ -52,7 +55,7 @@ export function createIdentity(options: {
   }
 
   function identified(known: string | undefined): void {
-    core.identified({ userId: known, isReader: !mayWrite });
+    core.identified({ userId: known, ...granted });
     options.changed();
   }
 
@@ -69,7 +72,7 @@ export function createIdentity(options: {
       identified(known === device() ? undefined : known);
     },
     granted(frame, link) {
-      mayWrite = frame.mayWrite;
+      granted = { isReader: !frame.mayWrite, session: frame.session };
       identified(core.device.userId);
       cancelRefresh();
       const { expiresInMs } = frame;
@@ -83,7 +86,7 @@ export function createIdentity(options: {
     lost() {
       cancelRefresh();
       // What a relay grants it says before each welcome.
-      mayWrite = true;
+      granted = UNLIMITED;
     },
   };
 }

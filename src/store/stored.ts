@@ -5,6 +5,7 @@ import type { TableUpdate } from '../protocol/frames.ts';
 import { decodeRecord, decodeTables, encodeRecord, encodeTables, type EntryRecord } from '../protocol/records.ts';
 import { byOrder } from '../mutation/mutation-id.ts';
 import { checksumOf } from '../util/checksum.ts';
+import type { JsonObject } from '../util/json.ts';
 import { NOTHING_CONFIRMED, type Confirmed, type ForeignMutation, type OutboxCall, type OutboxMutation } from './replica.ts';
 import { seal, unseal } from './sealed.ts';
 
@@ -36,6 +37,8 @@ export interface StoredDevice {
   readonly userId?: string;
   /** Whether the relay last said that this device may only read. */
   readonly isReader?: boolean;
+  /** What the relay last said of that user, where the schema declares it. */
+  readonly session?: JsonObject;
   /** What the relay's clock was ahead of this device's, in milliseconds. */
   readonly clockOffset: number;
 }

@@ -1,8 +1,10 @@
+import { createTestCluster, type TestCluster } from 'cotable/testing';
+import * as encoding from 'lib0/encoding';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { memoryRelayStorage } from 'cotable/adapters/memory';
 import { createRelay, type RoomRights } from 'cotable/relay';
-import { collect, createGate, kept, mutatorsWith, schema, when } from '../spec/support.ts';
-import { greet, mutate, rawLink, TYPES, update } from '../wire/raw-link.ts';
+import { collect, createGate, kept, mutatorsWith, schema, when, type S } from '../spec/support.ts';
+import { frame, greet, mutate, rawLink, TYPES, update } from '../wire/raw-link.ts';
 import { byName, device, openHouse, type Hooks } from './scene.ts';
 
 /** Everybody is who their token says, and may do what stands in `rights`, or write. */
@@ -79,6 +81,15 @@ describe('what a user may do in a room', () => {
     expect(link.bodies(TYPES.entries)).toEqual([]);
     // The seq of the outcome is 0, and the code follows: lineage, epoch, replica, counter, then that.
     expect(new TextDecoder().decode(link.bodies(TYPES.outcome)[0]?.arr)).toContain('auth.forbidden');
+    const call = 4;
+    const run = 22;
+    link.send(
+      frame(call, (out) => {
+        for (const text of ['run-1', 'answer', '{"id":"a"}']) encoding.writeVarString(out, text);
+      }),
+    );
+    await vi.waitUntil(() => link.bodies(run).length > 0);
+    expect(new TextDecoder().decode(link.bodies(run)[0]?.arr)).toMatch(/run-1.*"status":"failed".*auth\.forbidden/s);
   });
 
   test('[AU13] what was pending when the right to write ended becomes rejections', async () => {
@@ -157,45 +168,45 @@ describe('what a user may do in a room', () => {
 });
 
 describe('a token that ends', () => {
-  /** A token is good for `ms` from when it was made. */
-  const lives = (ms: number): { hooks: Hooks; token: () => string; made: () => number } => {
-    let made = 0;
-    return {
-      hooks: {
+  test('[AU16] is followed by a fresh one over the same link, hour after hour', async () => {
+    const hour = 3_600_000;
+    let asked = 0;
+    const cluster: TestCluster<S> = await createTestCluster({
+      backend: {
+        schema,
+        mutators: mutatorsWith(),
         authenticate({ token }) {
+          asked += 1;
           const [userId = '', until] = (token ?? '').split(' ');
-          return Number(until) > Date.now() ? { userId, expiresAt: Number(until) } : null;
+          return Number(until) > cluster.clock.now() ? { userId, expiresAt: Number(until) } : null;
         },
       },
-      token() {
-        made += 1;
-        return `alice ${Date.now() + ms}`;
-      },
-      made: () => made,
-    };
-  };
-
-  test('[AU16] is followed by a fresh one over the same link', async () => {
-    const { hooks, token, made } = lives(1_500);
-    const { open, log } = openHouse(hooks);
-    const store = open({ token });
-    await store.synced;
+    });
+    const store = await cluster.store({ userId: 'alice', token: () => `alice ${cluster.clock.now() + hour}` });
+    await cluster.settle();
     const states = collect(store.status$);
-    await vi.waitFor(() => expect(made()).toBe(3), { timeout: 10_000 });
-    await kept(store.mutate.note({ id: 'a', title: 'A' }));
+    await cluster.clock.advance(24 * hour);
+    void store.mutate.note({ id: 'a', title: 'A' });
+    await cluster.settle();
     expect(new Set(states.map(({ state }) => state))).toEqual(new Set(['online']));
-    expect(log.filter(({ message }) => message === 'link closed')).toEqual([]);
-  }, 15_000);
+    // Half a minute before each end, and once for the greeting.
+    expect(asked).toBe(25);
+    await cluster.close();
+  });
 
   test('[AU17] closes the link with auth.expired when no fresh one comes, and the store goes on with the next', async () => {
     let asked = 0;
-    const { hooks, token } = lives(300);
-    const { open } = openHouse(hooks);
+    const { open } = openHouse({
+      authenticate({ token }) {
+        const [userId = '', until] = (token ?? '').split(' ');
+        return Number(until) > Date.now() ? { userId, expiresAt: Number(until) } : null;
+      },
+    });
     const store = open({
       // The second one is asked for while the link stands, and is not to be had.
       token: () => {
         if (++asked === 2) throw new Error('later');
-        return token();
+        return `alice ${Date.now() + 300}`;
       },
     });
     await store.synced;

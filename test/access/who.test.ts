@@ -97,6 +97,30 @@ describe('who calls', () => {
     expect(witness.table('things').get('late')).toEqual({ value: 'alice' });
   });
 
+  test('[AU5] what was asked for as one user while another is let in is not asked for as that one', async () => {
+    let token = 'alice';
+    const gate = createGate();
+    const users: string[] = [];
+    const { open } = openHouse({
+      async authenticate(handshake) {
+        users.push(handshake.token ?? '');
+        if (handshake.token === 'bob') await gate.passed;
+        return byName(handshake);
+      },
+    });
+    const storage = device();
+    const alice = open({ token: () => token, storage });
+    await alice.synced;
+    await alice.close();
+    token = 'bob';
+    const bob = open({ token: () => token, storage });
+    await vi.waitUntil(() => users.includes('bob'));
+    const run = bob.action.answer({ id: 'a' });
+    gate.open();
+    const { reason } = await when(bob.status$, ({ state }) => state === 'denied');
+    expect([reason?.code, run.status]).toEqual(['auth.otherUser', 'pending']);
+  });
+
   test('[AU5] with nothing pending another user goes on with what the device holds', async () => {
     let token = 'alice';
     const { open } = openHouse({ authenticate: byName });
