@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { http } from 'cotable/transports/http';
 import { httpAcceptor, type HttpAcceptor, type HttpAcceptorOptions } from '#http-acceptor';
-import type { Clock } from '../../src/ports/clock.ts';
 import type { Transport } from '../../src/ports/transport.ts';
+import { realClock } from './real-clock.ts';
 
 export interface HttpSetup {
   readonly server: Server;
@@ -18,15 +18,6 @@ export interface HttpSetup {
   sever(): void;
   close(): Promise<void>;
 }
-
-const realClock: Clock = {
-  now: () => Date.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-  soon: (run) => void setImmediate(run),
-};
 
 /** A real server on a free port of this machine, with an acceptor that is not started yet. */
 export async function httpSetup(

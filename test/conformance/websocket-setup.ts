@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream';
 import { webSocket } from 'cotable/transports/websocket';
 import { WebSocket } from 'ws';
 import { webSocketAcceptor, type WebSocketAcceptor, type WebSocketAcceptorOptions } from '#websocket-acceptor';
-import type { Clock } from '../../src/ports/clock.ts';
 import type { Transport } from '../../src/ports/transport.ts';
+import { realClock } from './real-clock.ts';
 
 export interface WebSocketSetup {
   readonly server: Server;
@@ -19,15 +19,6 @@ export interface WebSocketSetup {
   sever(): void;
   close(): Promise<void>;
 }
-
-const realClock: Clock = {
-  now: () => Date.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-  soon: (run) => void setImmediate(run),
-};
 
 /** A real server on a free port of this machine, with an acceptor that is not started yet. */
 export async function webSocketSetup(options: Partial<WebSocketAcceptorOptions> = {}): Promise<WebSocketSetup> {
