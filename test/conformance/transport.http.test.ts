@@ -145,9 +145,22 @@ describe('links over http', () => {
     const { near, far } = await pair(setup);
     near.link.send(new Uint8Array(1000));
     await far.record.until(() => far.record.messages.length === 1);
-    near.link.send(new Uint8Array(100_000));
+    near.link.send(new Uint8Array(1001));
     await Promise.all([near.record.isClosed, far.record.isClosed]);
     expect([near, far].map(({ record }) => record.reasons[0]?.code)).toEqual(['protocol.frameTooLarge', 'protocol.frameTooLarge']);
+    expect(far.record.messages).toHaveLength(1);
+  });
+
+  test('[HT5] many messages within the limit pass together, a body that no such messages make does not', async () => {
+    const setup = await make({ maxMessageBytes: 1000 });
+    const taker = takeLinks(setup.acceptor);
+    const many = await pair(setup, taker);
+    for (let count = 0; count < 1_000; count++) many.near.link.send(new Uint8Array(1000));
+    await many.far.record.until(() => many.far.record.messages.length === 1_000);
+    const long = await pair(setup, taker);
+    long.near.link.send(new Uint8Array(1_000_000));
+    await long.far.record.isClosed;
+    expect(long.far.record.reasons[0]).toMatchObject({ code: 'protocol.frameTooLarge', params: { limit: 1000 + 256 * 1024 } });
   });
 
   test('[HT5] a stranger has less, until it is greeted', async () => {

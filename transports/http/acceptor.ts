@@ -6,12 +6,12 @@ import { createLinkEnd, type LinkEnd } from '../link-end.ts';
 import { reasonOf } from '../reason.ts';
 import { watchSilence } from '../silence.ts';
 import { createDownstream } from './downstream.ts';
-import { BATCH_HEADER, LINK_HEADER, toCharacters, unpackBatch } from './framing.ts';
+import { BATCH_BYTES, BATCH_HEADER, LINK_HEADER, toCharacters, unpackBatch } from './framing.ts';
 
 export interface HttpAcceptorOptions {
   /** The pages that may connect, as for WebSockets. Left out: any page. */
   readonly origins?: readonly string[];
-  /** A body with more than this, and what frames it, closes its link with `protocol.frameTooLarge`. Default: 1 MiB. */
+  /** A longer message closes its link with `protocol.frameTooLarge`; so does a body that is longer than any with such messages. Default: 1 MiB. */
   readonly maxMessageBytes?: number;
   /** Who sends more than this before `greeted` of its link is called is cut off with `protocol.frameTooLarge`. Left out: no limit. */
   readonly maxStrangerBytes?: number;
@@ -36,8 +36,6 @@ export interface HttpAcceptor extends Acceptor {
   flushed(ms: number): Promise<void>;
 }
 
-/** What frames the messages of a body. */
-const FRAMING_BYTES = 64 * 1024;
 /** A peer that does not take the last words holds its buffers no longer than this. */
 const CLOSE_MS = 10_000;
 
@@ -124,6 +122,8 @@ export function httpAcceptor(options: HttpAcceptorOptions): HttpAcceptor {
     if (number <= state.batch) return new Response(null, { status: 204 });
     const batch = number === state.batch + 1 ? unpackBatch(body) : undefined;
     if (!batch) throw refuse(state, new CotableError('protocol.badFrame', { problem: `batch ${number} after ${state.batch}` }));
+    const long = batch.messages.find(({ length }) => length > maxMessageBytes);
+    if (long) throw refuse(state, new CotableError('protocol.frameTooLarge', { bytes: long.length, limit: maxMessageBytes }));
     state.batch = number;
     for (const message of batch.messages) state.end.message(message);
     if (batch.reason !== undefined) state.link.close(reasonOf(batch.reason));
@@ -134,7 +134,7 @@ export function httpAcceptor(options: HttpAcceptorOptions): HttpAcceptor {
   async function read(request: Request, state: OpenLink): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     let bytes = 0;
-    const limit = Math.min(state.allowance, maxMessageBytes + FRAMING_BYTES);
+    const limit = Math.min(state.allowance, maxMessageBytes + BATCH_BYTES);
     const reader = request.body?.getReader();
     for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
       bytes += part.value.length;

@@ -5,10 +5,8 @@ import { realClock } from '../../src/util/real-clock.ts';
 import { createLinkEnd } from '../link-end.ts';
 import { watchOnline } from '../online.ts';
 import { reasonOf } from '../reason.ts';
-import { BATCH_HEADER, fromCharacters, LINK_HEADER, packBatch } from './framing.ts';
+import { BATCH_BYTES, BATCH_HEADER, fromCharacters, LENGTH_BYTES, LINK_HEADER, packBatch } from './framing.ts';
 
-/** As much as one request brings, if there is more than one message. */
-const BATCH_BYTES = 256 * 1024;
 /** A request that did not get through is made again after these pauses. */
 const RETRY_MS = [250, 1_000, 4_000];
 /** The last words of a link have so long to leave. */
@@ -89,14 +87,14 @@ export function http(url: string | (() => string | Promise<string>), options: { 
         isAsked = false;
         const messages: Uint8Array[] = [];
         let bytes = 0;
-        for (let next = queue[0]; next && (bytes === 0 || bytes + next.length <= BATCH_BYTES); next = queue[0]) {
+        for (let next = queue[0]; next && (bytes === 0 || bytes + LENGTH_BYTES + next.length <= BATCH_BYTES); next = queue[0]) {
           messages.push(next);
-          bytes += next.length;
+          bytes += LENGTH_BYTES + next.length;
           queue.shift();
         }
         const isLast = farewell !== undefined && queue.length === 0;
         const failure = await post(packBatch(messages, isLast ? farewell : undefined));
-        buffered -= bytes;
+        buffered -= bytes - messages.length * LENGTH_BYTES;
         isSending = false;
         if (failure) return closed(failure.reason);
         if (isLast) return life.abort();

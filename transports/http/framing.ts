@@ -17,7 +17,10 @@ const SHIFT = 0x100;
 const LF = 10;
 const CR = 13;
 const CLOSE = 0xffff_ffff;
-const LENGTH_BYTES = 4;
+/** What each message has around it. */
+export const LENGTH_BYTES = 4;
+/** As much as one body brings, if there is more than one message in it. */
+export const BATCH_BYTES = 256 * 1024;
 
 /** A message as UTF-8 of its characters. */
 export function toCharacters(message: Uint8Array): Uint8Array {
