@@ -27,6 +27,8 @@ export async function rebuild(options: {
   readonly confirmed: Confirmed;
   readonly pending: Iterable<OutboxMutation>;
   readonly foreign: readonly ForeignMutation[];
+  /** Those of `pending` that may be among what is confirmed: they are parked. */
+  readonly gone: ReadonlySet<string>;
   readonly ceiling: number;
   /** Called with the confirmed state alone, before anything pending runs on it. */
   readonly confirmedReady?: (replica: Replica) => void;
@@ -46,6 +48,10 @@ export async function rebuild(options: {
     showUntil(mutation);
     const { key, id, place, name, input, userId, at } = mutation;
     const call = { key, id, place, name, input, userId, at };
+    if (options.gone.has(id)) {
+      replica.park(call, mutation.clock, new CotableError('storage.conflict', {}));
+      continue;
+    }
     try {
       const running = runMutator(host, call);
       const result = 'then' in running ? await running : running;

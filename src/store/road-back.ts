@@ -22,6 +22,8 @@ export interface Build {
   readonly pending: Iterable<OutboxMutation>;
   /** What was read of some of them from disk. Until this is done they may be shown as another tab's. */
   readonly read: ReadonlyMap<string, ForeignMutation>;
+  /** Pending here, and seen to by another tab: what became of them only the relay can tell this one. They may be among what is confirmed. */
+  readonly gone?: ReadonlySet<string>;
   readonly ceiling: number;
   /** Whether what cannot run again is rejected. */
   readonly isFinal: boolean;
@@ -31,18 +33,19 @@ export interface Build {
 export interface RoadBack {
   build(of: Build): Promise<void>;
   /** What is on disk: what is confirmed, and which mutations this tab has to send. Others may have taken some over. */
-  readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read'>>;
+  readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read' | 'gone'>>;
 }
 
 export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
   const { options, events, disk, fence, hybrid, streams, foreign, verdicts, replicaName, publish, stale } = state;
 
   /** The writer for a rebuilt replica: the same only while nobody else can have heard of it. */
-  function nextWriter(): number {
-    return state.replica.hasSent ? randomName(options.random) : state.replica.writer;
+  function nextWriter(gone: ReadonlySet<string>): number {
+    // One of another name has to greet the relay again, which tells what became of those.
+    return state.replica.hasSent || gone.size > 0 ? randomName(options.random) : state.replica.writer;
   }
 
-  async function build({ confirmed, pending, read, ceiling, isFinal }: Build): Promise<void> {
+  async function build({ confirmed, pending, read, gone = NONE, ceiling, isFinal }: Build): Promise<void> {
     const carriers: number[] = [];
     // Another tab may have written to this device's log what is pending here.
     const confirmedIds = new Map(confirmed.entries.map((entry) => [mutationId(entry.key), entry.seq]));
@@ -64,10 +67,11 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
     await rebuild({
       schema: options.schema,
       host: (fresh) => state.hostOf(() => fresh.tables),
-      writer: nextWriter(),
+      writer: nextWriter(gone),
       confirmed,
       pending: unsettled(),
       foreign: othersNow(),
+      gone,
       ceiling,
       confirmedReady(fresh) {
         for (const table of fresh.tables.values()) hybrid.see(table.highestClock);
@@ -131,7 +135,8 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
   }
 
   /** What is on disk: what is confirmed, and which mutations this tab has to send. Others may have taken some over. */
-  async function readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read'>> {
+  async function readBack(adopted: ReadonlySet<string>): Promise<Pick<Build, 'confirmed' | 'pending' | 'read' | 'gone'>> {
+    const before = [...state.replica.pending.keys()];
     const stored = await disk.read();
     if (stored?.damage) events.damaged(stored.damage);
     for (const writer of stored?.fence ?? []) fence.add(writer);
@@ -149,12 +154,16 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
     }
     const more = [...read.values()].filter(({ id }) => !state.replica.pending.has(id));
     const pending = followedBy([...state.replica.pending.values(), ...more].sort(byOrder), () => state.replica.pending.values());
-    return { confirmed: stored?.confirmed ?? NOTHING_CONFIRMED, pending, read };
+    const known = new Set(idsOf(stored?.outbox ?? []));
+    for (const { key } of stored?.confirmed.entries ?? []) known.add(mutationId(key));
+    const gone = stored?.device && disk.isKept ? new Set(before.filter((id) => !known.has(id))) : NONE;
+    return { confirmed: stored?.confirmed ?? NOTHING_CONFIRMED, pending, read, gone };
   }
 
   return { build, readBack };
 }
 
+const NONE: ReadonlySet<string> = new Set();
 const NOTHING_FAILED: ReadonlyMap<string, CotableError> = new Map();
 
 /** These first, and then what has come to be in `grown` since. */
