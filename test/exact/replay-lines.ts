@@ -221,6 +221,11 @@ export const replayLines: readonly Line[] = [
     test: [replay, '[EX23]'],
   },
   {
+    claim: 'also when that was accepted otherwise before',
+    patches: [{ file: 'src/store/foreign.js', from: 'const isStale = here.some(isBasis);', to: 'const isStale = false;' }],
+    test: [replay, '[EX45]'],
+  },
+  {
     claim: 'a replay ends before the next one begins',
     patches: [{ file: 'src/store', from: 'serial(async () => {', to: '((run) => void run())(async () => {' }],
     test: [replay, '[EX24]'],

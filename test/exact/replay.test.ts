@@ -264,4 +264,58 @@ describe('tabs that run again what they have pending', () => {
     await world.settle();
     expect([Math.max(...seen), active, two.store.table('counters').get('c')]).toEqual([1, 0, { n: 110 }]);
   });
+
+  test('[EX45] have what was built on it elsewhere run again at once when it turns out that it was accepted as it was before', async () => {
+    const look: Act = (ctx, input) => {
+      if (input === 'look') ctx.table('records').set('seen', { z: ctx.table('things').has('z') });
+      else if (input === 'copy') ctx.table('records').set('copy', { z: ctx.table('records').get('seen')?.['z'] ?? null });
+      else writes(ctx, input);
+    };
+    const world = await createExact(look);
+    const [one, two, gone] = [world.open('a'), world.open('b'), world.open('c')];
+    await world.settle();
+    // The relay accepts what it does not hear of, and another tab leaves a snapshot of that on the disk.
+    world.net.hold(true);
+    one.line.deafen(true);
+    await one.store.mutate.act([['things', 'd', 1]]);
+    await one.store.mutate.act('look');
+    await world.settle();
+    await two.store.close();
+    await world.goOffline('c');
+    await world.fill();
+    await world.forget();
+    const next = world.open('b');
+    await world.pass(1_000);
+    await next.store.close();
+    await world.goOffline('b');
+    const again = world.open('b');
+    await world.pass(1_000);
+    expect(again.store.table('records').get('seen')).toEqual({ z: false });
+    await again.store.mutate.act([['things', 'z', 1]]);
+    await gone.store.mutate.act([['things', 'w', 1]]);
+    await world.settle();
+    world.net.hold(false);
+    await world.net.deliverAll();
+    // It takes over, and so runs again what it takes to be pending, behind what was made elsewhere before.
+    await gone.store.close();
+    await world.settle();
+    expect([one, again].map(({ store }) => store.table('records').get('seen'))).toEqual([{ z: true }, { z: true }]);
+    await again.store.mutate.act('copy');
+    await world.settle();
+    expect(one.store.table('records').get('copy')).toEqual({ z: true });
+    one.line.deafen(false);
+    await world.goOffline('a');
+    world.hub.setAvailable('a', true);
+    await world.settle();
+    expect(again.store.table('records').entries()).toEqual([
+      ['copy', { z: false }],
+      ['seen', { z: false }],
+    ]);
+    await world.comeBack('a', 'b');
+    await world.pass(10_000);
+    expect([one, again].map(({ store }) => [store.status.pending, store.table('records').get('copy')])).toEqual([
+      [0, { z: false }],
+      [0, { z: false }],
+    ]);
+  });
 });
