@@ -8,8 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { inRounds } from './parts/in-rounds.mjs';
 import { installPeers } from './parts/install.mjs';
 import { machine } from './parts/machine.mjs';
+import { runPausedRound } from './parts/paused-round.mjs';
 import { profile } from './parts/profile.mjs';
-import { streamTableOf, tablesOf } from './parts/report.mjs';
+import { pausedTableOf, streamTableOf, tablesOf } from './parts/report.mjs';
 import { runRound } from './parts/round.mjs';
 import * as settings from './parts/settings.mjs';
 import { measureSizes } from './parts/sizes.mjs';
@@ -59,7 +60,11 @@ async function compareStreams() {
   );
   const { rounds, viewers, pieceLength, pieces, pacedPieces, piecesPerSecond } = settings;
   const setup = { rounds, viewers, pieceLength, pieces, pacedPieces, piecesPerSecond };
-  await keep('streams', { setup, systems: figures }, streamTableOf);
+  const compared = Object.fromEntries(Object.entries(streamed).filter(([name]) => name !== 'y-websocket-whole'));
+  const paused = await inRounds(compared, runPausedRound, (name, round, { queuedBytes }) =>
+    say(`round ${round}  ${name.padEnd(18)}${(queuedBytes / 1e6).toFixed(2)} MB wait for a viewer that is paused`),
+  );
+  await keep('streams', { setup, systems: figures, paused }, (all) => `${streamTableOf(all)}\n\n${pausedTableOf(all)}`);
 }
 
 async function keep(name, figures, tables) {

@@ -228,6 +228,27 @@ export const catalogue = {
     hint: 'Stop: the run goes on in another attempt.',
   },
   'action.invalidInput': { httpStatus: 400, message: 'The input of action {name} is not valid', hint: 'See params.issues for each field.' },
+  'stream.invalidPiece': {
+    httpStatus: 400,
+    message: 'A piece of the stream of {name} does not fit its schema',
+    hint: 'Say what the stream of the action declares; see params.issues for each field.',
+  },
+  'stream.tooLarge': {
+    httpStatus: 413,
+    message: 'The stream of {name} would have {bytes} bytes, more than {limit}',
+    hint: 'Say less, or write it into rows; the relay may raise limits.streamBytes.',
+  },
+  'stream.slowViewer': {
+    httpStatus: 400,
+    message: 'The viewer took nothing of its streams for {ms} ms',
+    hint: 'The store connects again by itself and gets what it lacks.',
+  },
+  'stream.reset': { httpStatus: 409, message: 'The stream began again in another attempt', hint: 'Read it again from its beginning.' },
+  'stream.gone': {
+    httpStatus: 410,
+    message: 'The stream of this run is not there any more',
+    hint: 'What was to be kept of it is in the rows.',
+  },
 } as const satisfies Record<string, CodeDefinition>;
 
 /** A code of Cotable's own catalogue. */
@@ -275,6 +296,11 @@ interface TypedParams {
   'platform.unknownService': { service: string };
   'platform.failed': { service: string; reason: string };
   'run.failed': { name: string; reason: string };
+  'stream.invalidPiece': { name: string; issues: readonly Issue[] };
+  'stream.tooLarge': { name: string; bytes: number; limit: number };
+  'stream.slowViewer': { ms: number };
+  'stream.gone': { run: string };
+  'stream.reset': { run: string };
 }
 
 /** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */

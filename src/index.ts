@@ -21,6 +21,7 @@ export type {
   ActionShape,
   AnySchema,
   InOf,
+  ItemsStream,
   MutatorName,
   NoSession,
   OutOf,
@@ -33,9 +34,13 @@ export type {
   SessionFieldsOf,
   SessionOf,
   Shape,
+  StreamDefinition,
+  StreamPieceOf,
+  StreamStateOf,
   TableName,
   TableShape,
   TextStream,
+  ValueStream,
 } from './schema/schema.ts';
 export { table } from './schema/table.ts';
 export type { TableSchema } from './schema/table.ts';
@@ -53,6 +58,7 @@ export type {
   Store,
   StoreState,
   StoreStatus,
+  StreamView,
   TableView,
 } from './store/types.ts';
 export type { JsonObject, JsonPath, JsonValue } from './util/json.ts';

@@ -19,7 +19,7 @@ const chromium = {
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    globalSetup: ['test/browser/echo-relay.setup.ts'],
+    globalSetup: ['test/browser/echo-relay.setup.ts', 'test/browser/stream-relay.setup.ts'],
     include: ['test/browser/**/*.browser.test.{ts,tsx}'],
     browser: {
       enabled: true,

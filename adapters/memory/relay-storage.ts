@@ -13,6 +13,7 @@ import type {
   StoredRun,
   WriterState,
 } from '../../src/ports/relay-storage.ts';
+import type { StreamPart } from '../../src/ports/stream-storage.ts';
 import { clone } from '../../src/util/clone.ts';
 
 /** What a {@link memoryRelayStorage} leaves behind: handed to another one, it is what a restart finds. */
@@ -31,6 +32,8 @@ interface MemoryRoom {
   readonly writers: Map<number, WriterState>;
   /** By id, in the order they were queued. */
   readonly runs: Map<string, MemoryRun>;
+  /** What is kept of open streams, by run and number. */
+  readonly streams: Map<string, Map<number, StreamPart>>;
   snapshot: Snapshot | undefined;
 }
 
@@ -155,6 +158,24 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
           .flatMap(([name, { runs }]) => [...runs.values()].flatMap((run) => (run.ending ? [] : (toStored(name, run) ?? []))))
           .sort((a, b) => a.queuedAt - b.queuedAt),
       ),
+    keepStreams: (parts) => {
+      const copies = parts.map(copyOfPart);
+      return later(() => {
+        for (const part of copies) {
+          const room = disk.rooms.get(part.room);
+          const run = room?.runs.get(part.run);
+          if (!room || !run || run.ending || run.attempt !== part.attempt) continue;
+          const kept = (part.number === 1 ? undefined : room.streams.get(part.run)) ?? new Map<number, StreamPart>();
+          room.streams.set(part.run, kept.set(part.number, part));
+        }
+      });
+    },
+    keptStreams: (room) =>
+      later(() =>
+        [...(disk.rooms.get(room)?.streams.values() ?? [])].flatMap((kept) =>
+          [...kept.values()].sort((a, b) => a.number - b.number).map(copyOfPart),
+        ),
+      ),
     close: () => {
       closing ??= last.then(() => undefined);
       return closing;
@@ -199,12 +220,22 @@ function keep(room: MemoryRoom, group: readonly Acceptance[], writers: ReadonlyM
     for (const run of runs) room.runs.set(run.id, newRun(run));
     const run = attempt && room.runs.get(attempt.run);
     if (run) run.ending = attempt.ending;
+    if (attempt?.ending) room.streams.delete(attempt.run);
   }
   for (const [writer, state] of writers) room.writers.set(writer, state);
 }
 
 function emptyRoom(birth: NewRoom): MemoryRoom {
-  return { birth, log: [], marks: new Map(), counters: new Map(), writers: new Map(), runs: new Map(), snapshot: undefined };
+  return {
+    birth,
+    log: [],
+    marks: new Map(),
+    counters: new Map(),
+    writers: new Map(),
+    runs: new Map(),
+    streams: new Map(),
+    snapshot: undefined,
+  };
 }
 
 function storedRoom({ birth, log, snapshot }: MemoryRoom): StoredRoom {
@@ -219,6 +250,10 @@ function copyOfAcceptance({ entry, mark, writer, runs, attempt }: Acceptance): A
     runs: runs.map((run) => ({ ...run })),
     ...(attempt && { attempt: clone(attempt) }),
   };
+}
+
+function copyOfPart(part: StreamPart): StreamPart {
+  return { ...part, bytes: new Uint8Array(part.bytes) };
 }
 
 function newRun({ id, name, input, userId, queuedAt }: QueuedRun): MemoryRun {

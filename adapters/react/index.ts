@@ -1,3 +1,5 @@
 export { StoreProvider, useStore } from './store-provider.ts';
 export { useQuery } from './use-query.ts';
 export { useStatus } from './use-status.ts';
+export { useStream } from './use-stream.ts';
+export type { StreamNow } from './use-stream.ts';

@@ -1,5 +1,6 @@
 import { CotableError } from '../../src/errors.ts';
 import type { LogEntry, Outcome, QueuedRun, Refusal, RunEnding, StoredRun } from '../../src/ports/relay-storage.ts';
+import type { StreamPart } from '../../src/ports/stream-storage.ts';
 import { fromText, toText } from './database.ts';
 import type { Connection } from './driver.ts';
 import type { Arguments, Method, Result } from './messages.ts';
@@ -78,6 +79,7 @@ export function createCalls(connection: Connection): Calls {
         if (attempt) {
           const ending = attempt.ending ? JSON.stringify(attempt.ending) : null;
           if (sql.attemptWrites.run(ending, id, toText(attempt.run), attempt.attempt) === 0) throw conflict();
+          if (ending !== null) sql.dropStream.run(id, toText(attempt.run));
         }
       }
       for (const [writer, { owner, last }] of touched) sql.putWriter.run(id, writer, toText(owner), last);
@@ -154,6 +156,20 @@ export function createCalls(connection: Connection): Calls {
       const rows = sql.openRuns.all();
       return rows.map(toRun).filter((run) => room === undefined || run.room === room);
     },
+
+    keepStreams(parts) {
+      for (const { room, run, attempt, number, bytes } of parts) {
+        const atWork = sql.isAtWork.all(toText(room), toText(run), attempt)[0];
+        if (!atWork) continue;
+        if (number === 1) sql.dropStream.run(atWork.room, toText(run));
+        sql.putPart.run(atWork.room, toText(run), attempt, number, bytes);
+      }
+    },
+
+    keptStreams(room) {
+      const found = findRoom(room);
+      return found ? sql.parts.all(found.id).map((part) => ({ ...part, room, run: fromText(part.run) })) : [];
+    },
   };
 }
 
@@ -210,6 +226,16 @@ function prepareAll(connection: Connection) {
     beginAttempt: connection.prepare('UPDATE runs SET attempt = attempt + 1 WHERE room = ? AND id = ? AND ending IS NULL'),
     // Fences: only the present attempt of a run that has not ended may write.
     attemptWrites: connection.prepare('UPDATE runs SET ending = ? WHERE room = ? AND id = ? AND attempt = ? AND ending IS NULL'),
+    dropStream: connection.prepare('DELETE FROM streams WHERE room = ? AND run = ?'),
+    // Fences too, and says which room it is.
+    isAtWork: connection.prepare<{ readonly room: number }>(
+      `SELECT room FROM runs JOIN rooms ON rooms.id = runs.room
+       WHERE rooms.name = ? AND runs.id = ? AND attempt = ? AND ending IS NULL`,
+    ),
+    putPart: connection.prepare('INSERT OR REPLACE INTO streams (room, run, attempt, number, bytes) VALUES (?, ?, ?, ?, ?)'),
+    parts: connection.prepare<Omit<StreamPart, 'room'>>(
+      'SELECT run, attempt, number, bytes FROM streams WHERE room = ? ORDER BY run, number',
+    ),
     findSnapshot: connection.prepare<LogEntry>('SELECT seq, bytes FROM snapshots WHERE room = ?'),
     dropSnapshot: connection.prepare('DELETE FROM snapshots WHERE room = ?'),
     putSnapshot: connection.prepare(

@@ -4,7 +4,7 @@ import { CotableError } from '../../src/errors.ts';
 import { type Connection, type DriverName, openConnection } from './driver.ts';
 
 /** The layout below, kept in the file's `user_version`. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /**
  * The log is a plain table under an index, not one WITHOUT ROWID: entries of all rooms then append to one page, and
@@ -33,6 +33,10 @@ const TABLES = `
     UNIQUE (room, id)
   );
   CREATE INDEX openRuns ON runs (queuedAt, position) WHERE ending IS NULL;
+  CREATE TABLE streams (
+    room INTEGER NOT NULL, run TEXT NOT NULL, attempt INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL,
+    PRIMARY KEY (room, run, number)
+  );
   CREATE TABLE snapshots (room INTEGER PRIMARY KEY, seq INTEGER NOT NULL, bytes BLOB NOT NULL);
 `;
 

@@ -19,6 +19,8 @@ const WRITES: Readonly<Record<Method, boolean>> = {
   beginAttempt: true,
   run: false,
   openRuns: false,
+  keepStreams: true,
+  keptStreams: false,
 };
 
 /**

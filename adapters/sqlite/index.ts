@@ -84,6 +84,8 @@ export function sqlite(file: string, options: SqliteOptions = {}): RelayStorage 
     beginAttempt: (room, run) => call('beginAttempt', [room, run]),
     run: (room, run) => call('run', [room, run]),
     openRuns: (room) => call('openRuns', [room]),
+    keepStreams: (parts) => call('keepStreams', [parts.map(compact)]),
+    keptStreams: (room) => call('keptStreams', [room]),
     close: () => (closing ??= close()),
   };
 

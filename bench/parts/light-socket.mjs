@@ -24,6 +24,8 @@ export function openLightSocket(url, onMessage) {
     bytes: 0,
     send: (message) => socket.write(frame(BINARY, message)),
     close: () => socket.destroy(),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
   };
 
   function frames(bytes) {

@@ -43,6 +43,14 @@ export function streamTableOf({ setup, systems }) {
   ]);
 }
 
+export function pausedTableOf({ paused }) {
+  return figuresOf(Object.values(paused), [
+    ['offered to a viewer that reads nothing', (s) => s.offered, megabytes],
+    ['most that waited for it in the server', (s) => s.queuedBytes, megabytes],
+    ['what it had of it once it read again', (s) => s.got, megabytes],
+  ]);
+}
+
 function figuresOf(systems, rows) {
   return table(
     ['', ...systems.map(({ title }) => title)],
@@ -66,4 +74,5 @@ const plain = (value) => value.toPrecision(3);
 const thousands = (value) => `${Math.round(value / 1_000)}k`;
 const micros = (value) => `${value.toFixed(2)} µs`;
 const millis = (value) => `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
+const megabytes = (value) => `${(value / 1_000_000).toFixed(2)} MB`;
 const kilobytes = (value) => `${(value / 1_000).toFixed(value < 100_000 ? 1 : 0)} KB`;

@@ -1,10 +1,12 @@
 // node server.mjs SYSTEM FOLDER: one server, and what it has cost so far.
 import { answer, cpu } from './child.mjs';
 import { atFullSpeed, atPace } from './pace.mjs';
+import { longestQueue, watchQueues } from './queues.mjs';
 import { pieceOf, pieceLength } from './settings.mjs';
 import { load } from './systems.mjs';
 
 const [name, folder] = process.argv.slice(2);
+watchQueues();
 const { url, close, stream } = await (await load(name, 'server')).serve(folder);
 
 answer({
@@ -18,5 +20,23 @@ answer({
       // A piece is all that a turn brings, so that nobody can put pieces together without waiting for them.
       return perSecond ? atPace({ total, perSecond }, act) : atFullSpeed({ total, perTurn: 1 }, act);
     }),
+  /** Streams much, in large pieces, a turn of the event loop after each; the most that ever waited for a viewer. */
+  async offer({ room, pieces, bytes }) {
+    let most = 0;
+    await stream(room, async (say) => {
+      for (let index = 0; index < pieces; index++) {
+        say('x'.repeat(bytes), index * bytes);
+        most = Math.max(most, longestQueue());
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        most = Math.max(most, longestQueue());
+      }
+      // What is put together leaves within this time.
+      for (let look = 0; look < 100; look++) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        most = Math.max(most, longestQueue());
+      }
+    });
+    return { most };
+  },
   stop: () => close?.(),
 });

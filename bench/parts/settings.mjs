@@ -23,6 +23,9 @@ export const pieceLength = 5;
 export const pieces = isQuick ? 200 : 1_000;
 export const pacedPieces = isQuick ? 50 : 400;
 export const piecesPerSecond = 200;
+/** What is offered to a viewer that reads nothing: 48 MB. */
+export const offeredPieces = isQuick ? 120 : 480;
+export const offeredPieceBytes = 100_000;
 /** A stream that is not over by then has lost something on its way. */
 export const giveUpMs = 20_000;
 

@@ -1,3 +1,5 @@
+import type { StreamStorage } from './stream-storage.ts';
+
 /** What makes a room's documents what they are: compared before any byte of them is exchanged. */
 export interface RoomBirth {
   /** Random, made once: a room that was lost and made again differs in it. */
@@ -94,7 +96,7 @@ export interface StoredRoom extends NewRoom {
  * errors; after one, the call changed nothing. Calls take effect in the order they were made. Byte arrays are copied
  * within the call, and those returned are the caller's own.
  */
-export interface RelayStorage {
+export interface RelayStorage extends StreamStorage {
   /** What holds the data, for people: a driver and a place. */
   readonly description: string;
   /** The room as it stands; made with `birth` when it is not there. */
@@ -103,7 +105,8 @@ export interface RelayStorage {
    * The one transaction of acceptance: all entries, marks, writers and runs of the group, or nothing. Entries are
    * numbered on from `after`. Rejects with `storage.conflict` when the room's head is not `after` or its epoch differs,
    * when an entry's mutation is marked already, when a writer is fenced, is another owner's or its number is not
-   * the next, or when an attempt is not the present one of a run that has not ended.
+   * the next, or when an attempt is not the present one of a run that has not ended. What is kept of the stream of a run
+   * goes as the run ends.
    */
   accept(room: string, position: { readonly epoch: number; readonly after: number }, group: readonly Acceptance[]): Promise<void>;
   /** Entries with `seq` above `after`, ascending, at most `limit` of them. */

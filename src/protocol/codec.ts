@@ -3,7 +3,9 @@ import * as encoding from 'lib0/encoding';
 import { CotableError } from '../errors.ts';
 import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
 import type { JsonObject } from '../util/json.ts';
-import { PROTOCOL_VERSION, type CellBinding, type Frame, type MutationOutcome, type TableUpdate } from './frames.ts';
+import { PROTOCOL_VERSION, type Frame, type MutationOutcome, type TableUpdate } from './frames.ts';
+import { readList, writeList } from './lists.ts';
+import { readPlaces, readStreamFrame, STREAM_TYPES, writePlaces, writeStreamFrame } from './stream-codec.ts';
 
 type Writer = encoding.Encoder;
 type Reader = decoding.Decoder;
@@ -14,7 +16,6 @@ const TYPES = {
   mutate: 2,
   ping: 3,
   call: 4,
-  resume: 5,
   auth: 10,
   welcome: 16,
   snapshot: 17,
@@ -23,15 +24,10 @@ const TYPES = {
   pong: 20,
   failed: 21,
   run: 22,
-  stream: 23,
-  delta: 24,
-  streamEnd: 25,
-  streams: 26,
   grant: 40,
+  ...STREAM_TYPES,
 } as const;
 
-/** Bounds the lists of one frame: a length is checked before anything is made for it. */
-const MAX_ITEMS = 100_000;
 /** A mutation has at most so many cells, and so no more tables. */
 const MAX_UPDATES = 2_000;
 
@@ -68,6 +64,7 @@ function writeBody(out: Writer, frame: Frame): void {
       writeList(out, frame.outbox, (to, range) => {
         for (const number of [range.replica, range.from, range.to]) encoding.writeVarUint(to, number);
       });
+      writePlaces(out, frame.streams);
       return;
     case 'mutate':
       writeBirth(out, frame);
@@ -86,6 +83,7 @@ function writeBody(out: Writer, frame: Frame): void {
       writeBirth(out, frame);
       for (const number of [frame.head, frame.now, frame.writerLast]) encoding.writeVarUint(out, number);
       encoding.writeVarString(out, frame.userId);
+      encoding.writeVarString(out, frame.sessionId);
       writeList(out, frame.outcomes, writeOutcome);
       return;
     case 'snapshot':
@@ -109,31 +107,10 @@ function writeBody(out: Writer, frame: Frame): void {
     case 'call':
       for (const text of [frame.run, frame.name, frame.input]) encoding.writeVarString(out, text);
       return;
-    case 'resume':
-      encoding.writeVarString(out, frame.run);
-      return;
     case 'run':
       encoding.writeVarString(out, frame.run);
       encoding.writeVarUint(out, frame.seq);
       encoding.writeVarString(out, frame.ending ? JSON.stringify(frame.ending) : '');
-      return;
-    case 'stream':
-      encoding.writeVarString(out, frame.run);
-      encoding.writeVarUint(out, frame.attempt);
-      writeList(out, frame.cell ? [frame.cell.table, frame.cell.key, frame.cell.field] : [], encoding.writeVarString);
-      encoding.writeVarString(out, frame.text);
-      return;
-    case 'delta':
-      encoding.writeVarString(out, frame.run);
-      encoding.writeVarUint(out, frame.offset);
-      encoding.writeVarString(out, frame.text);
-      return;
-    case 'streams':
-      writeList(out, frame.runs, encoding.writeVarString);
-      return;
-    case 'streamEnd':
-      encoding.writeVarString(out, frame.run);
-      encoding.writeVarUint(out, frame.seq);
       return;
     case 'auth':
       encoding.writeVarString(out, frame.token);
@@ -145,6 +122,9 @@ function writeBody(out: Writer, frame: Frame): void {
       return;
     case 'ping':
     case 'pong':
+      return;
+    default:
+      writeStreamFrame(out, frame);
   }
 }
 
@@ -168,6 +148,7 @@ function readBody(input: Reader, type: number): Frame {
           from: decoding.readVarUint(from),
           to: decoding.readVarUint(from),
         })),
+        streams: readPlaces(input),
       };
     case TYPES.mutate:
       return {
@@ -189,6 +170,7 @@ function readBody(input: Reader, type: number): Frame {
         now: decoding.readVarUint(input),
         writerLast: decoding.readVarUint(input),
         userId: decoding.readVarString(input),
+        sessionId: decoding.readVarString(input),
         outcomes: readList(input, readOutcome),
       };
     case TYPES.snapshot:
@@ -212,29 +194,8 @@ function readBody(input: Reader, type: number): Frame {
         name: decoding.readVarString(input),
         input: decoding.readVarString(input),
       };
-    case TYPES.resume:
-      return { type: 'resume', run: decoding.readVarString(input) };
     case TYPES.run:
       return { type: 'run', run: decoding.readVarString(input), seq: decoding.readVarUint(input), ending: readEnding(input) };
-    case TYPES.stream:
-      return {
-        type: 'stream',
-        run: decoding.readVarString(input),
-        attempt: decoding.readVarUint(input),
-        cell: readCell(input),
-        text: decoding.readVarString(input),
-      };
-    case TYPES.delta:
-      return {
-        type: 'delta',
-        run: decoding.readVarString(input),
-        offset: decoding.readVarUint(input),
-        text: decoding.readVarString(input),
-      };
-    case TYPES.streams:
-      return { type: 'streams', runs: readList(input, decoding.readVarString) };
-    case TYPES.streamEnd:
-      return { type: 'streamEnd', run: decoding.readVarString(input), seq: decoding.readVarUint(input) };
     case TYPES.auth:
       return { type: 'auth', token: decoding.readVarString(input) };
     case TYPES.grant:
@@ -248,8 +209,11 @@ function readBody(input: Reader, type: number): Frame {
       return { type: 'ping' };
     case TYPES.pong:
       return { type: 'pong' };
-    default:
+    default: {
+      const frame = readStreamFrame(input, type);
+      if (frame) return frame;
       throw new Error(`there is no frame of type ${type}`);
+    }
   }
 }
 
@@ -298,18 +262,6 @@ export function readUpdates(input: Reader, limit?: number): TableUpdate[] {
   return readList(input, (from) => ({ table: decoding.readVarString(from), bytes: readBytes(from) }), limit);
 }
 
-function writeList<T>(out: Writer, items: readonly T[], write: (out: Writer, item: T) => void): void {
-  encoding.writeVarUint(out, items.length);
-  for (const item of items) write(out, item);
-}
-
-function readList<T>(input: Reader, read: (input: Reader) => T, limit = MAX_ITEMS): T[] {
-  const length = decoding.readVarUint(input);
-  // Each item takes at least one byte, so a longer list is a lie.
-  if (length > limit || length > input.arr.length - input.pos) throw new Error(`a list of ${length} items does not fit`);
-  return Array.from({ length }, () => read(input));
-}
-
 /** A copy of its own: a view would keep the whole message alive. */
 function readBytes(input: Reader): Uint8Array {
   return decoding.readVarUint8Array(input).slice();
@@ -323,11 +275,6 @@ function readEnding(input: Reader): RunEnding | undefined {
 function readSession(input: Reader): JsonObject | undefined {
   const text = decoding.readVarString(input);
   return text === '' ? undefined : (JSON.parse(text) as JsonObject);
-}
-
-function readCell(input: Reader): CellBinding | undefined {
-  const [table, key, field] = readList(input, decoding.readVarString);
-  return table === undefined || key === undefined || field === undefined ? undefined : { table, key, field };
 }
 
 function readParams(input: Reader): Readonly<Record<string, unknown>> {

@@ -11,10 +11,12 @@
  *              <------------------------------  entries   (the own one without its bytes) or outcome
  *       call   ------------------------------>            a run, asked for directly; again to hear of it
  *              <------------------------------  run       how it stands
- *              <------------------------------  stream    a stream that is open, with what was said so far
- *              <------------------------------  delta     what it says further
- *       resume ------------------------------>            something of it is missing
+ *              <------------------------------  streams   those that go on, once the store is level
+ *              <------------------------------  stream    one that is new to the store, or begins again
+ *              <------------------------------  delta     what it says
+ *       resume ------------------------------>            something of it is missing, or wanted
  *              <------------------------------  streamEnd it ended with an entry, which comes next
+ *              <------------------------------  streamGone the relay has nothing of it any more
  *       auth   ------------------------------>            a fresh token, before the old one ends
  *              <------------------------------  grant     what it may do: before the welcome, and when that changes
  *       ping   ------------------------------>
@@ -23,6 +25,7 @@
  */
 import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
 import type { JsonObject } from '../util/json.ts';
+import type { DeltaFrame, ResumeFrame, StreamEndFrame, StreamFrame, StreamGoneFrame, StreamPlace, StreamsFrame } from './stream-frames.ts';
 
 /** Raised when a frame changes shape. Both sides refuse any other. */
 export const PROTOCOL_VERSION = 1;
@@ -65,6 +68,8 @@ export interface HelloFrame {
   readonly fence: readonly number[];
   /** Every mutation in the device's outbox. */
   readonly outbox: readonly MutationRange[];
+  /** How far it is in the streams that it knows to be open. */
+  readonly streams: readonly StreamPlace[];
 }
 
 export interface MutateFrame extends RoomBirth {
@@ -88,12 +93,6 @@ export interface CallFrame {
   readonly input: string;
 }
 
-/** Asks for a stream as it stands. */
-export interface ResumeFrame {
-  readonly type: 'resume';
-  readonly run: string;
-}
-
 /** A fresh token of the same user. Answered with a grant, or the link is closed. */
 export interface AuthFrame {
   readonly type: 'auth';
@@ -112,6 +111,8 @@ export interface WelcomeFrame extends RoomBirth {
   readonly now: number;
   /** Who the relay takes the store for. */
   readonly userId: string;
+  /** Names this link and no other: pieces of streams can be sent to it alone. */
+  readonly sessionId: string;
   /** The number of the last accepted mutation of the hello's writer. */
   readonly writerLast: number;
   /** Mutations of the hello's outbox that were judged. Those not listed are unknown to the relay. */
@@ -151,43 +152,6 @@ export interface RunFrame {
   readonly seq: number;
 }
 
-/** The cell of a table that shows a stream while it is open. */
-export interface CellBinding {
-  readonly table: string;
-  readonly key: string;
-  readonly field: string;
-}
-
-/** A stream that is open, whole, in the place of what was known of it. */
-export interface StreamFrame {
-  readonly type: 'stream';
-  readonly run: string;
-  readonly attempt: number;
-  readonly cell: CellBinding | undefined;
-  readonly text: string;
-}
-
-/** All streams that are open, by run: others that are known are over. Each follows as a `stream`. */
-export interface StreamsFrame {
-  readonly type: 'streams';
-  readonly runs: readonly string[];
-}
-
-/** `offset` counts UTF-16 code units from the beginning of the stream. */
-export interface DeltaFrame {
-  readonly type: 'delta';
-  readonly run: string;
-  readonly offset: number;
-  readonly text: string;
-}
-
-/** The stream is over. What it said is, or is not, in the rows from the entry `seq` on. */
-export interface StreamEndFrame {
-  readonly type: 'streamEnd';
-  readonly run: string;
-  readonly seq: number;
-}
-
 /** What this link may do from here on. A relay that authenticates sends it before the welcome; without one, it may do anything. */
 export interface GrantFrame {
   readonly type: 'grant';
@@ -222,6 +186,7 @@ export type RelayFrame =
   | DeltaFrame
   | StreamEndFrame
   | GrantFrame
+  | StreamGoneFrame
   | PongFrame
   | FailedFrame;
 export type Frame = StoreFrame | RelayFrame;

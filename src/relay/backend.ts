@@ -3,7 +3,20 @@ import type { CotableError } from '../errors.ts';
 import type { AnyHooks, Hooks } from './guard.ts';
 import type { Platform, PlatformCaller } from './platform.ts';
 import type { MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
-import type { ActionName, AnySchema, InOf, MutatorName, OutOf, PieceOf, ResultInOf, ResultOf, RowOf, TableName } from '../schema/schema.ts';
+import type {
+  ActionName,
+  AnySchema,
+  InOf,
+  MutatorName,
+  OutOf,
+  PieceOf,
+  ResultInOf,
+  ResultOf,
+  RowOf,
+  StreamStateOf,
+  TableName,
+} from '../schema/schema.ts';
+import type { Emitters } from './emitters.ts';
 
 /** A backend that has no platform: nothing can be called. */
 export type NoPlatform = Readonly<Record<never, never>>;
@@ -15,8 +28,17 @@ export type ActionTableReader<Row> = {
     : never;
 };
 
-/** What an action works with. `Piece`: what its stream carries; `never` without one. */
-export interface ActionContext<S extends AnySchema, Piece = never, P extends Platform = NoPlatform> {
+/**
+ * What an action works with. `Piece`: what its stream carries, `State`: what that adds up to; `never` without one. A piece
+ * leaves at once, and those that follow leave together, every 50 ms. The three ways to say one never wait, and throw
+ * `stream.invalidPiece`, `value.notJson`, `stream.tooLarge` (nothing of the piece was said then), or `run.fenced`.
+ */
+export interface ActionContext<
+  S extends AnySchema,
+  Piece = never,
+  P extends Platform = NoPlatform,
+  State = unknown,
+> extends Emitters<Piece> {
   readonly runId: string;
   /** 1 for the first try. A run that a crash cut off is tried again. */
   readonly attempt: number;
@@ -32,8 +54,8 @@ export interface ActionContext<S extends AnySchema, Piece = never, P extends Pla
   enqueueAction<N extends ActionName<S>>(name: N, input: InOf<S['actions'][N]>): Promise<string>;
   /** What the backend lets actions call outside. */
   readonly platform: PlatformCaller<P>;
-  /** Says something further to everyone in the room. A first piece leaves at once; those that follow leave together, every 50 ms. */
-  broadcastStream(piece: Piece): void;
+  /** What the attempt before had said when it broke off, whoever it was for; after a crash all but about its last quarter of a second. */
+  readonly previous: { readonly attempt: number; readonly state: State } | undefined;
 }
 
 /** The cell that shows an action's text stream while it is open. */
@@ -41,7 +63,7 @@ export type CellOf<S extends AnySchema> = {
   readonly [T in TableName<S>]: { readonly table: T; readonly key: string; readonly field: keyof RowOf<S, T> & string };
 }[TableName<S>];
 
-/** How a run ended, for `onSettled`. `text`: all that its stream said. */
+/** How a run ended, for `onSettled`. `text`: all that its text stream said, whoever it was for. */
 export type SettledRun<In, Output> = { readonly id: string; readonly input: In; readonly text: string } & (
   | { readonly status: 'succeeded'; readonly output: Output; readonly error: undefined }
   | { readonly status: 'failed'; readonly output: undefined; readonly error: CotableError }
@@ -49,7 +71,7 @@ export type SettledRun<In, Output> = { readonly id: string; readonly input: In; 
 
 /** The function of an action. */
 export type ActionFunction<S extends AnySchema, N extends ActionName<S>, P extends Platform = NoPlatform> = (
-  ctx: ActionContext<S, PieceOf<S['actions'][N]>, P>,
+  ctx: ActionContext<S, PieceOf<S['actions'][N]>, P, StreamStateOf<S['actions'][N]>>,
   input: OutOf<S['actions'][N]>,
 ) => Promise<ResultInOf<S['actions'][N]>>;
 
@@ -72,7 +94,7 @@ export type Actions<S extends AnySchema, P extends Platform = NoPlatform> = {
 
 /** An action as the engine sees it: which schema it belongs to was checked where it was given. */
 export interface AnyActionPolicy {
-  readonly run: (ctx: ActionContext<AnySchema, string, Platform>, input: never) => Promise<unknown>;
+  readonly run: (ctx: ActionContext<AnySchema, unknown, Platform, unknown>, input: never) => Promise<unknown>;
   readonly cell?: (input: never) => { readonly table: string; readonly key: string; readonly field: string };
   readonly onSettled?: (ctx: MutatorContext<AnySchema>, run: never) => void | Promise<void>;
 }

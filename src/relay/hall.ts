@@ -4,12 +4,11 @@ import { checkAction } from '../mutation/run.ts';
 import type { LogEntry, QueuedRun, RelayStorage, RunEnding } from '../ports/relay-storage.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { encodeFrame } from '../protocol/codec.ts';
-import type { CallFrame, HelloFrame, MutateFrame, MutationOutcome, RelayFrame } from '../protocol/frames.ts';
+import type { CallFrame, HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
 import { parseJson } from '../protocol/json.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { Accepted } from './commits.ts';
 import type { Member, MemberHost, Seat } from './member.ts';
-import type { Limits } from './limits.ts';
 import { PAGE } from './load-room.ts';
 import type { Author, Room } from './room.ts';
 import type { RoomStreams } from './streams.ts';
@@ -21,7 +20,6 @@ export interface HallParts {
   readonly schema: AnySchema;
   readonly storage: RelayStorage;
   readonly clock: Clock;
-  readonly limits: Limits;
   /** A run is queued. */
   readonly queued: (run: QueuedRun) => void;
   /** Nobody is left. */
@@ -36,8 +34,6 @@ export interface Hall {
   readonly size: number;
   join: MemberHost['join'];
   committed(group: readonly Accepted<Author>[]): void;
-  /** To everyone who is level. */
-  broadcast(frames: readonly RelayFrame[]): void;
   /** A run has ended with the entry `seq`, which is kept. */
   runEnded(run: string, ending: RunEnding, seq: number): void;
   /** Closes every link, `but` one that is told otherwise. */
@@ -45,7 +41,7 @@ export interface Hall {
 }
 
 export function createHall(parts: HallParts): Hall {
-  const { room, streams, schema, storage, clock, limits, name } = parts;
+  const { room, streams, schema, storage, clock, name } = parts;
   const { lineage, epoch } = room;
   /** Members of which a mutation was refused. */
   const silent = new WeakSet<Member>();
@@ -55,8 +51,6 @@ export function createHall(parts: HallParts): Hall {
   const present = new Set<Member>();
   /** Those who are level: they get each group as it is committed. */
   const level = new Set<Member>();
-  /** Those of them that are too far behind for pieces of streams. */
-  const late = new Set<Member>();
 
   async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
     for (const other of present) {
@@ -90,16 +84,17 @@ export function createHall(parts: HallParts): Hall {
       now: clock.now(),
       writerLast,
       userId: member.userId,
+      sessionId: member.sessionId,
       outcomes,
     });
     seated({
       mutate: (frame) => mutate(member, frame),
       call: (frame) => unless(member, call(member, frame)),
-      resume: ({ run }) => streams.open().forEach((frame) => frame.run === run && member.send(frame)),
+      resume: (frame) => unless(member, streams.resume(member, frame)),
       leave: () => leave(member),
     });
     // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
-    if (hello.lineage === lineage) for (const frame of streams.ended(hello.seq)) member.send(frame);
+    streams.greet(member, hello.streams);
     for (let at = 0; snapshot && (at === 0 || at < snapshot.bytes.length); at += PART_BYTES) {
       const bytes = snapshot.bytes.subarray(at, at + PART_BYTES);
       member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, isLast: at + PART_BYTES >= snapshot.bytes.length, bytes });
@@ -118,25 +113,7 @@ export function createHall(parts: HallParts): Hall {
       seq = last.seq;
     }
     level.add(member);
-    showStreams(member);
-  }
-
-  function showStreams(member: Member): void {
-    const open = streams.open();
-    member.send({ type: 'streams', runs: open.map((frame) => frame.run) });
-    for (const frame of open) member.send(frame);
-  }
-
-  /** Nothing ephemeral is kept for who does not keep up: once that link takes more, it gets the streams as they are then. */
-  function skip(member: Member): void {
-    if (late.has(member)) return;
-    late.add(member);
-    member.drained().then(
-      () => {
-        if (late.delete(member)) showStreams(member);
-      },
-      (error: unknown) => member.fail(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }))),
-    );
+    streams.join(member, hello.streams);
   }
 
   function mutate(member: Member, frame: MutateFrame): void {
@@ -194,7 +171,7 @@ export function createHall(parts: HallParts): Hall {
   function leave(member: Member): void {
     present.delete(member);
     level.delete(member);
-    late.delete(member);
+    streams.leave(member);
     for (const [run, members] of waiting) if (members.delete(member) && members.size === 0) waiting.delete(run);
     if (present.size === 0) parts.left();
   }
@@ -208,26 +185,18 @@ export function createHall(parts: HallParts): Hall {
       const records = group.map(({ acceptance }) => acceptance.entry.bytes);
       for (const { acceptance } of group) acceptance.runs.forEach(parts.queued);
       // Ends of streams go before the entries they come with, so that a viewer swaps from stream to row in one step.
-      const due = streams.due(room.commits.head);
+      streams.due(room.commits.head);
       const authors = new Set(group.map(({ author }) => author));
       // Acknowledge first: the authors' tabs wait for it. They have the bytes, so they get their own entries without.
       for (const member of level) {
         if (!authors.has(member)) continue;
         const own = group.map(({ author, ack, acceptance }) => (author === member ? ack() : acceptance.entry.bytes));
-        for (const frame of due) member.send(frame);
         member.send({ type: 'entries', lineage, epoch, records: own });
       }
       const others = [...level].filter((member) => !authors.has(member));
       if (others.length === 0) return;
-      const message = joinFrames([...due, { type: 'entries' as const, lineage, epoch, records }].map(encodeFrame));
+      const message = joinFrames([encodeFrame({ type: 'entries', lineage, epoch, records })]);
       for (const member of others) member.sendMessage(message);
-    },
-    broadcast(frames) {
-      const message = joinFrames(frames.map(encodeFrame));
-      for (const member of level) {
-        if (late.has(member) || member.buffered > limits.ephemeralBytes) skip(member);
-        else member.sendMessage(message);
-      }
     },
     runEnded(run, ending, seq) {
       for (const member of waiting.get(run) ?? []) member.send({ type: 'run', run, ending, seq });

@@ -12,11 +12,15 @@ export type {
   NoPlatform,
   SettledRun,
 } from './backend.ts';
+export type { Emitters } from './emitters.ts';
 export type { Handshake, Hooks, Identity, RoomRights } from './guard.ts';
+export { createStreamThrottle } from './stream-throttle.ts';
+export type { StreamThrottle, StreamThrottleOptions } from './stream-throttle.ts';
 export { definePlatform } from './platform.ts';
 export type { Platform, PlatformCall, PlatformCaller } from './platform.ts';
 export type { Compaction, LimitOptions, Limits } from './limits.ts';
 export type { Logger } from '../ports/logger.ts';
+export type { StreamPart, StreamStorage } from '../ports/stream-storage.ts';
 export type {
   Acceptance,
   LogEntry,

@@ -9,13 +9,15 @@ export interface Limits {
   readonly frameBytes: number;
   /** More structs and deleted items than this in one frame close its link with `protocol.gateRefused`. */
   readonly items: number;
-  /** While more than this waits in the process for one link, it gets no pieces of streams, and afterwards all of them afresh. */
+  /** What a stream may say, in bytes as UTF-8; of a value each one by itself. A piece beyond it throws `stream.tooLarge`. */
+  readonly streamBytes: number;
+  /** While more than this waits in the process for one link, it gets no pieces of streams, and afterwards what it lacks of them. */
   readonly ephemeralBytes: number;
   /** More than this waiting in the process for one link closes it with `limit.bytes`. */
   readonly bufferedBytes: number;
   /** A newcomer gets more of what it lacks when no more than this waits for it. */
   readonly catchUpBytes: number;
-  /** A link that is waited for so long, and still has more than `catchUpBytes` waiting, is closed with `limit.bytes`. */
+  /** A link that is waited for so long is closed: with `limit.bytes` while it catches up, with `stream.slowViewer` for its streams. */
   readonly drainMs: number;
   /** A link that has not said hello by then is closed with `protocol.timeout`; a connection that is no WebSocket yet, without a word. */
   readonly helloMs: number;
@@ -66,7 +68,8 @@ export const DEFAULT_LIMITS: Limits = {
   messageBytes: 1024 * 1024,
   frameBytes: MAX_FRAME_BYTES,
   items: MAX_ITEMS,
-  ephemeralBytes: 1024 * 1024,
+  streamBytes: 1024 * 1024,
+  ephemeralBytes: 256 * 1024,
   bufferedBytes: 8 * 1024 * 1024,
   catchUpBytes: 1024 * 1024,
   drainMs: 30_000,

@@ -3,8 +3,9 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
-import type { CallFrame, HelloFrame, MutateFrame, RelayFrame, ResumeFrame } from '../protocol/frames.ts';
+import type { CallFrame, HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
+import type { ResumeFrame } from '../protocol/stream-frames.ts';
 import { forStrangers } from './for-strangers.ts';
 import type { Guard } from './guard.ts';
 import type { Limits } from './limits.ts';
@@ -16,6 +17,8 @@ const DRAIN_STEP_MS = 10;
 /** One link, from its first byte to its last. */
 export interface Member extends Author {
   readonly userId: string;
+  /** Names this link and no other. */
+  readonly sessionId: string;
   readonly writer: number;
   /** Empty before it said hello. */
   readonly room: string;
@@ -24,8 +27,11 @@ export interface Member extends Author {
   sendMessage(message: Uint8Array): void;
   /** Bytes that wait for this link. */
   readonly buffered: number;
-  /** Resolves when the link can take more of what is not urgent. Rejects when it is gone, or takes nothing for too long. */
-  drained(): Promise<void>;
+  /**
+   * Resolves when no more than `bytes` wait for this link (left out: `limits.catchUpBytes`), so that it can take more of
+   * what is not urgent. Rejects when it is gone, and with `tooSlow` when it takes too long.
+   */
+  drained(bytes?: number, tooSlow?: () => CotableError): Promise<void>;
   /** Tells the other side why, and closes. */
   fail(error: CotableError): void;
   /** Asks again what it may do in its room, and closes it when that is nothing. Resolves when that is done. */
@@ -38,6 +44,7 @@ export interface MemberHost {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly guard: Guard;
+  readonly sessionId: string;
   /** Throws why this relay cannot serve the store, whoever it is. */
   check(hello: HelloFrame): void;
   /**
@@ -82,6 +89,7 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     get session() {
       return standing.session;
     },
+    sessionId: host.sessionId,
     get writer() {
       return hello?.writer ?? 0;
     },
@@ -103,10 +111,13 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   };
 
   /** There is no event for it: a reader that is slow enough to be waited for is slow enough to be asked again. */
-  async function drained(): Promise<void> {
+  async function drained(
+    bytes = limits.catchUpBytes,
+    tooSlow = () => new CotableError<string>('limit.bytes', { bytes: link.buffered, limit: bytes }),
+  ): Promise<void> {
     batch.flush();
-    for (let waited = 0; !isClosed && link.buffered > limits.catchUpBytes; waited += DRAIN_STEP_MS) {
-      if (waited >= limits.drainMs) throw new CotableError('limit.bytes', { bytes: link.buffered, limit: limits.catchUpBytes });
+    for (let waited = 0; !isClosed && link.buffered > bytes; waited += DRAIN_STEP_MS) {
+      if (waited >= limits.drainMs) throw tooSlow();
       await new Promise<void>((resolve) => clock.after(DRAIN_STEP_MS, resolve));
     }
     if (isClosed) throw new CotableError('protocol.timeout', { ms: 0 });

@@ -7,7 +7,8 @@ import type { RoomOptions } from './load-room.ts';
 import { openRoom, type Room } from './room.ts';
 import type { Poison } from './quarantine.ts';
 import type { RunRoom } from './runs/run-room.ts';
-import { createRoomStreams } from './streams.ts';
+import type { StreamLog } from './stream-log.ts';
+import { openRoomStreams } from './streams.ts';
 
 /** A room in memory with its links, its streams, and the runs that are at work in it. */
 export interface OpenRoom extends RunRoom {
@@ -40,13 +41,13 @@ const RENEWED = new CotableError('room.lineageChanged', {});
  * accepted is kept and acknowledged, the links are closed, and the room is loaded again, which compacts it. Streams and
  * runs outlive that: what a run writes meanwhile waits for the new documents.
  */
-export async function openRoomWithLinks(options: RoomOptions, events: OpenRoomEvents): Promise<OpenRoom> {
-  const { name, schema, storage, clock, random, logger, limits } = options;
+export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, events: OpenRoomEvents): Promise<OpenRoom> {
+  const { name, schema, storage, clock, logger, limits } = options;
   let held = 0;
   let closed: CotableError | undefined;
   let renewing: Promise<void> | undefined;
   let renewedAt = -Infinity;
-  const streams = createRoomStreams({ random, clock, send: (frames) => at.hall.broadcast(frames) });
+  const streams = await openRoomStreams({ ...options, room: name, log });
   let at = await load();
 
   const opened: OpenRoom = {
@@ -56,7 +57,7 @@ export async function openRoomWithLinks(options: RoomOptions, events: OpenRoomEv
       return at.hall;
     },
     get isIdle() {
-      return held === 0 && !renewing && at.room.isIdle;
+      return held === 0 && !renewing && streams.isIdle && at.room.isIdle;
     },
     mutate: (mutator, input, origin) => inPresent((room) => room.mutate(mutator, input, origin)),
     perform: (title, body, origin) => inPresent((room) => room.perform(title, body, origin)),
@@ -67,6 +68,7 @@ export async function openRoomWithLinks(options: RoomOptions, events: OpenRoomEv
     },
     close(reason) {
       closed ??= reason;
+      streams.close();
       at.room.close(reason);
     },
     settled: () => at.room.settled(),
@@ -89,7 +91,6 @@ export async function openRoomWithLinks(options: RoomOptions, events: OpenRoomEv
       schema,
       storage,
       clock,
-      limits,
       queued: events.queued,
       left: () => events.left(opened),
     });

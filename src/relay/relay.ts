@@ -13,10 +13,12 @@ import { isLasting } from './load-room.ts';
 import { createGuard, type AnyHooks, type Guard } from './guard.ts';
 import { createMember, type Member } from './member.ts';
 import { openRoomWithLinks, type OpenRoom } from './open-room.ts';
+import { randomName } from '../mutation/mutation-id.ts';
 import { createQuarantine } from './quarantine.ts';
 import type { AnyActionPolicy } from './backend.ts';
 import type { Platform } from './platform.ts';
 import { createRunner } from './runs/runner.ts';
+import { createStreamLog } from './stream-log.ts';
 import { createStrangers } from './strangers.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
@@ -69,6 +71,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const known = new Set<Link>();
   const strangers = createStrangers(limits);
   const quarantine = createQuarantine();
+  const streamLog = createStreamLog({ storage, clock, logger });
   /** What rooms that left memory still keep. */
   const leaving = new Map<string, Promise<void>>();
   /** Cancels of the timers that take rooms out of memory. */
@@ -104,6 +107,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       limits,
       guard,
       check: checkHello,
+      // Of no use to anybody but as a name, and not to be guessed.
+      sessionId: `${randomName(random).toString(36)}-${randomName(random).toString(36)}`,
       async join(newcomer, hello, seated) {
         if (known.size >= limits.links) throw new CotableError('limit.links', { limit: limits.links });
         leaveStrangers();
@@ -150,7 +155,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     await leaving.get(name);
     const isQuarantined = quarantine.has;
     const options = { name, schema, mutators, access: parts.access, storage, clock, random, logger, limits, isQuarantined };
-    return openRoomWithLinks(options, {
+    return openRoomWithLinks(options, streamLog, {
       broken(opened, error, poison) {
         if (poison) logger.error({ room: name, error, ...quarantine.add(poison) }, 'frame kept for study');
         logger.error({ room: name, error }, 'room thrown out of memory');
@@ -197,6 +202,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   async function close(): Promise<void> {
     runner.close();
+    await streamLog.close();
     const loaded = await Promise.allSettled(rooms.values());
     for (const result of loaded) {
       if (result.status === 'rejected') continue;

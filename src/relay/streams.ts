@@ -1,130 +1,231 @@
 import { createRoomAwareness } from '../doc/room-awareness.ts';
+import { CotableError } from '../errors.ts';
 import { randomName } from '../mutation/mutation-id.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { CellBinding, RelayFrame, StreamEndFrame, StreamFrame } from '../protocol/frames.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { RelayStorage } from '../ports/relay-storage.ts';
+import type { CellBinding, StreamPlace } from '../protocol/stream-frames.ts';
 import { wholeText } from '../streams/text.ts';
+import type { JsonValue } from '../util/json.ts';
+import { toWellFormed } from '../util/text.ts';
+import { createEndedStreams } from './ended-streams.ts';
+import type { Limits } from './limits.ts';
+import { readKept, type StreamLog } from './stream-log.ts';
+import { toPiece, type Declared } from './stream-pieces.ts';
+import { createStreamSource, type Audience, type StreamSource } from './stream-source.ts';
+import { createViewers, type ShownStream, type StreamViewer } from './viewers.ts';
 
-/** An open stream: a state of the room's awareness. A delta extends it; only a newcomer gets it whole. */
-interface OpenStream {
-  readonly run: string;
-  readonly attempt: number;
-  readonly cell: CellBinding | undefined;
-  readonly text: string;
-}
-
-const MAX_RECENT = 200;
 /**
  * A room's streams go on at most this often, twenty times a second: nobody reads faster, and what a piece costs is not
  * its few letters but the message around it, sent to each viewer.
  */
 const EVERY_MS = 50;
+/** The same while somebody does not keep up. */
+const EVERY_MS_BEHIND = 200;
 
-/** What one attempt of a run says. */
+/** What an attempt of before had said. */
+export interface Previous {
+  readonly attempt: number;
+  readonly state: JsonValue | undefined;
+}
+
+/** What one producer says: an attempt of a run. */
 export interface RunStream {
-  /** Opens the stream, empty, in the place of what an earlier attempt said. */
-  begin(attempt: number, cell: CellBinding | undefined): void;
-  push(piece: string): void;
-  /** All that was said. */
+  /** Opens the stream, empty, in the place of what an earlier attempt said, which it returns. */
+  begin(attempt: number, cell: CellBinding | undefined): Previous | undefined;
+  /**
+   * Says a piece; never waits. Throws `stream.invalidPiece`, `value.notJson`, or `stream.tooLarge`; then nothing of the
+   * piece was said.
+   */
+  say(piece: unknown, audience: Audience): void;
+  /** All that a text stream said, whoever it was for. */
   text(): string;
 }
 
-/** The open streams of one room. */
+/** The open streams of one room: states of its awareness, each extended as it goes, and those who see them. */
 export interface RoomStreams {
-  of(run: string): RunStream;
+  /** The producer `run`, and what it may say. */
+  of(run: string, declared: Declared): RunStream;
+  /** What an open stream has said so far, of whatever attempt. */
+  previous(run: string): Previous | undefined;
   /** The run ends with the entry `seq`: viewers swap to the row with it. */
   end(run: string, seq: number): void;
-  /** What a newcomer needs of each open stream. */
-  open(): readonly StreamFrame[];
-  /** The streams that ended with an entry after `seq`, as far as they are remembered. */
-  ended(seq: number): readonly RelayFrame[];
-  /** What goes out before the entries up to `head`: the last pieces, and the ends that come with them. */
-  due(head: number): readonly RelayFrame[];
+  /** Goes before the entries up to `head`: the last pieces, and the ends that come with them. */
+  due(head: number): void;
+  /** Of what a viewer says it knows, which has ended: goes before the entries that it lacks. */
+  greet(viewer: StreamViewer, places: readonly StreamPlace[]): void;
+  /** The viewer is level with the room. */
+  join(viewer: StreamViewer, places: readonly StreamPlace[]): void;
+  resume(viewer: StreamViewer, place: StreamPlace): Promise<void>;
+  leave(viewer: StreamViewer): void;
+  /** Whether nobody can come back for anything. */
+  readonly isIdle: boolean;
+  /** This memory is not the room any more. */
+  close(): void;
 }
 
-/** `send` gets what is new, all streams together: at once after a rest, else when the time has come. */
-export function createRoomStreams(options: {
+export interface RoomStreamsOptions {
+  readonly room: string;
+  readonly storage: Pick<RelayStorage, 'keptStreams' | 'run'>;
   readonly random: Random;
-  readonly clock: Pick<Clock, 'after' | 'soon'>;
-  readonly send: (frames: readonly RelayFrame[]) => void;
-}): RoomStreams {
-  const awareness = createRoomAwareness<OpenStream>();
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly log: StreamLog;
+}
+
+/** With what is kept of streams of before a start: shown until the next attempt begins. */
+export async function openRoomStreams(options: RoomStreamsOptions): Promise<RoomStreams> {
+  const { room, logger } = options;
+  const restored = new Map<string, StreamSource>();
+  const kept = readKept(await options.storage.keptStreams(room), ({ run, number }, error) =>
+    logger.error({ room, run, part: number, error }, 'what is kept of a stream cannot be read'),
+  );
+  for (const { part, kind, cell, said } of kept) {
+    const source = restored.get(part.run) ?? createStreamSource({ run: part.run, attempt: part.attempt, kind, cell });
+    restored.set(part.run, source);
+    for (const { to, content } of said) for (const piece of typeof content === 'string' ? [content] : content) source.say(piece, to);
+    source.markSent();
+  }
+  return createRoomStreams(options, [...restored.values()]);
+}
+
+function createRoomStreams(options: RoomStreamsOptions, restored: readonly StreamSource[]): RoomStreams {
+  const { room, storage, random, clock, limits, log } = options;
+  const awareness = createRoomAwareness<ShownStream>();
   const owners = new Map<string, number>();
-  /** How much of each stream was sent. */
-  const sent = new Map<string, number>();
+  /** Runs that end with an entry that is not kept yet. */
   const ends = new Map<string, number>();
-  /** The last that ended. */
-  const recent: StreamEndFrame[] = [];
+  const ended = createEndedStreams(clock.now);
+  const viewers = createViewers({ limits, open: awareness.states, find: (run) => openOf(run) ?? ended.find(run) });
+  let cancel: (() => void) | undefined;
   let isScheduled = false;
+  let isClosed = false;
+  for (const source of restored) show({ source, isRestored: true, end: undefined });
+
+  function openOf(run: string): ShownStream | undefined {
+    return awareness.get(owners.get(run) ?? 0);
+  }
+
+  function show(stream: ShownStream): void {
+    const owner = owners.get(stream.source.run) ?? randomName(random);
+    owners.set(stream.source.run, owner);
+    awareness.set(owner, stream);
+  }
 
   function schedule(): void {
-    if (isScheduled) return;
+    if (isScheduled || isClosed) return;
     isScheduled = true;
-    options.clock.soon(sendOn);
+    clock.soon(sendOn);
   }
 
   /** Comes back for as long as there is something new each time, so that the timer ends by itself soon after the streams. */
   function sendOn(): void {
-    const frames = [...owners.keys()].flatMap(fresh);
-    isScheduled = frames.length > 0;
+    const fresh = awareness.states().flatMap(({ source }) => (source.isFresh ? [source] : []));
+    isScheduled = fresh.length > 0 && !isClosed;
     if (!isScheduled) return;
-    options.clock.after(EVERY_MS, sendOn);
-    options.send(frames);
+    viewers.spread(fresh);
+    cancel = clock.after(viewers.areBehind ? EVERY_MS_BEHIND : EVERY_MS, sendOn);
   }
 
-  /** What of a stream has not been sent yet. */
-  function fresh(run: string): RelayFrame[] {
-    const state = awareness.get(owners.get(run) ?? 0);
-    const offset = sent.get(run) ?? 0;
-    if (!state || state.text.length === offset) return [];
-    sent.set(run, state.text.length);
-    return [{ type: 'delta', run, offset, text: state.text.slice(offset) }];
+  /** Halves of pairs that wait for their second half, by audience. */
+  function createHalves(): (piece: string, audience: Audience) => string {
+    const rests = new Map<string, string>();
+    return (piece, audience) => {
+      const key = JSON.stringify(audience);
+      const { text, rest } = wholeText((rests.get(key) ?? '') + piece);
+      rests.set(key, rest);
+      return toWellFormed(text);
+    };
+  }
+
+  function previousOf(run: string): Previous | undefined {
+    const source = openOf(run)?.source;
+    return source && { attempt: source.attempt, state: source.state() };
   }
 
   return {
-    of(run) {
-      let rest = '';
-      let said = '';
+    of(run, declared) {
+      let source: StreamSource | undefined;
+      const whole = createHalves();
       return {
         begin(attempt, cell) {
-          const owner = owners.get(run) ?? randomName(options.random);
-          owners.set(run, owner);
-          sent.set(run, 0);
-          awareness.set(owner, { run, attempt, cell, text: '' });
-          options.send([{ type: 'stream', run, attempt, cell, text: '' }]);
+          const previous = previousOf(run);
+          const former = openOf(run)?.source;
+          source = createStreamSource({ run, attempt, kind: declared.definition?.kind ?? 'text', cell });
+          show({ source, isRestored: false, end: undefined });
+          if (former) {
+            log.drop(former);
+            viewers.replaced(former, source);
+          }
+          return previous;
         },
-        push(piece) {
-          const owner = owners.get(run) ?? 0;
-          const state = awareness.get(owner);
-          if (!state) return;
-          const whole = wholeText(rest + piece);
-          rest = whole.rest;
-          said += whole.text;
-          awareness.set(owner, { ...state, text: said });
+        say(piece, audience) {
+          const said = toPiece(declared, piece);
+          if (!source || audience.length === 0) return;
+          const bytes = (source.kind === 'value' ? 0 : source.bytes) + Buffer.byteLength(said);
+          if (bytes > limits.streamBytes)
+            throw new CotableError('stream.tooLarge', { name: declared.name, bytes, limit: limits.streamBytes });
+          const text = source.kind === 'text' ? whole(said, audience) : said;
+          // A half alone waits for the other one.
+          if (source.kind === 'text' && text === '') return;
+          source.say(text, audience);
+          log.touch(room, source);
           schedule();
         },
-        text: () => said,
+        text: () => (source?.kind === 'text' ? (source.state() as string) : ''),
       };
     },
+    previous: previousOf,
+
     end(run, seq) {
-      if (owners.has(run)) ends.set(run, seq);
+      if (owners.has(run) || viewers.isWatched(run)) ends.set(run, seq);
     },
-    open: () =>
-      awareness.states().map(({ run, attempt, cell, text }) => {
-        return { type: 'stream', run, attempt, cell, text: text.slice(0, sent.get(run) ?? 0) };
-      }),
-    ended: (seq) => recent.filter((frame) => frame.seq > seq),
+
     due(head) {
-      const frames: RelayFrame[] = [];
       for (const [run, seq] of ends) {
         if (seq > head) continue;
-        const end: StreamEndFrame = { type: 'streamEnd', run, seq };
-        frames.push(...fresh(run), end);
-        recent.push(end);
-        if (recent.length > MAX_RECENT) recent.shift();
-        awareness.delete(owners.get(run) ?? 0);
-        for (const map of [owners, sent, ends]) map.delete(run);
+        ends.delete(run);
+        const stream = openOf(run);
+        if (stream) {
+          log.drop(stream.source);
+          viewers.spread([stream.source]);
+          awareness.delete(owners.get(run) ?? 0);
+          owners.delete(run);
+          ended.add({ ...stream, end: seq });
+        }
+        viewers.ended(run, seq, stream?.source);
       }
-      return frames;
+    },
+
+    greet(viewer, places) {
+      for (const { run } of places) {
+        const stream = ended.find(run);
+        if (stream) viewers.tellEnd(viewer, stream);
+      }
+    },
+    join: viewers.join,
+    leave: viewers.leave,
+
+    async resume(viewer, place) {
+      const { run } = place;
+      const stream = openOf(run) ?? ended.find(run);
+      if (stream?.end === undefined) viewers.watch(viewer, run);
+      if (stream) return viewers.resume(viewer, place, stream);
+      const stored = await storage.run(room, run);
+      // It has begun meanwhile, or has not ended: the viewer hears of it.
+      if (openOf(run) || ended.find(run) || (stored && !stored.ending)) return;
+      viewers.unwatch(viewer, run);
+      viewer.send({ type: 'streamGone', run });
+    },
+
+    get isIdle() {
+      return ended.isEmpty;
+    },
+    close() {
+      isClosed = true;
+      cancel?.();
+      for (const { source } of awareness.states()) log.drop(source);
     },
   };
 }

@@ -15,10 +15,22 @@ export interface Shape<In, Out = In> {
   readonly description?: string;
 }
 
-/** What a run may say while it works: pieces of text that add up. */
+/** Pieces of text that add up. */
 export interface TextStream {
   readonly kind: 'text';
 }
+/** Pieces that make a list. An action says `In`, a viewer gets `Out`. */
+export interface ItemsStream<In, Out = In> {
+  readonly kind: 'items';
+  readonly of: Validator<In, Out>;
+}
+/** Each piece takes the place of the one before. */
+export interface ValueStream<In, Out = In> {
+  readonly kind: 'value';
+  readonly of: Validator<In, Out>;
+}
+/** What a run may say while it works. */
+export type StreamDefinition = TextStream | ItemsStream<unknown, unknown> | ValueStream<unknown, unknown>;
 
 /** A declared action: input as for a mutator; its function returns `ResultIn`, a caller gets `Result`. */
 export interface ActionShape<In, Out = In, ResultIn = unknown, Result = ResultIn, Stream = undefined> extends Shape<In, Out> {
@@ -34,7 +46,7 @@ export interface MutatorShapes {
   readonly [name: string]: Shape<unknown, unknown>;
 }
 export interface ActionShapes {
-  readonly [name: string]: ActionShape<unknown, unknown, unknown, unknown, unknown>;
+  readonly [name: string]: ActionShape<unknown, unknown, unknown, unknown, StreamDefinition | undefined>;
 }
 
 /** A session that says nothing but who it is. */
@@ -75,10 +87,15 @@ type MutatorsOf<M extends MutatorShapes> = {
 type ActionsOf<A extends ActionShapes> = {
   readonly [N in keyof A]: A[N]['input'] extends Validator<infer In, infer Out>
     ? A[N]['output'] extends Validator<infer ResultIn, infer Result>
-      ? ActionShape<In, Out, ResultIn, Result, A[N] extends { readonly stream: infer Stream extends TextStream } ? Stream : undefined>
+      ? ActionShape<In, Out, ResultIn, Result, A[N] extends { readonly stream: infer Stream } ? StreamOf<Stream> : undefined>
       : never
     : never;
 };
+type StreamOf<Stream> = Stream extends { readonly kind: 'items'; readonly of: Validator<infer In, infer Out> }
+  ? ItemsStream<In, Out>
+  : Stream extends { readonly kind: 'value'; readonly of: Validator<infer In, infer Out> }
+    ? ValueStream<In, Out>
+    : TextStream;
 
 export type TableName<S extends AnySchema> = keyof S['tables'] & string;
 export type MutatorName<S extends AnySchema> = keyof S['mutators'] & string;
@@ -100,14 +117,33 @@ export type OutOf<D> = D extends Shape<unknown, infer Out> ? Out : never;
 export type ResultInOf<D> = D extends { readonly output: Validator<infer ResultIn, unknown> } ? ResultIn : never;
 /** What a caller of an action gets. */
 export type ResultOf<D> = D extends { readonly output: Validator<unknown, infer Result> } ? Result : never;
-/** What an action's stream carries; `never` when it has none. */
-export type PieceOf<D> =
-  D extends ActionShape<unknown, unknown, unknown, unknown, infer Stream> ? ([Stream] extends [TextStream] ? string : never) : never;
+type StreamIn<D> = D extends ActionShape<unknown, unknown, unknown, unknown, infer Stream> ? Stream : never;
+
+/** What an action may say; `never` without a stream. */
+export type PieceOf<D> = [StreamIn<D>] extends [TextStream]
+  ? string
+  : [StreamIn<D>] extends [ItemsStream<infer In, unknown> | ValueStream<infer In, unknown>]
+    ? In
+    : never;
+/** The same as a viewer gets it: what the validator gives. */
+export type StreamPieceOf<D> = [StreamIn<D>] extends [TextStream]
+  ? string
+  : [StreamIn<D>] extends [ItemsStream<unknown, infer Out> | ValueStream<unknown, infer Out>]
+    ? Out
+    : never;
+/** What an action's stream has said so far: the text, the list, or the latest value, `undefined` before the first one. */
+export type StreamStateOf<D> = [StreamIn<D>] extends [TextStream]
+  ? string
+  : [StreamIn<D>] extends [ItemsStream<unknown, infer Out>]
+    ? readonly Out[]
+    : [StreamIn<D>] extends [ValueStream<unknown, infer Out>]
+      ? Out | undefined
+      : never;
 
 /**
  * Declares an app's tables, mutators and actions. Pure: nothing is opened. Throws `schema.invalid` with the path of the
  * first thing that is wrong: a version that is not a positive integer, a name that is not an identifier (or is `then`,
- * `constructor`, `__proto__`), something that is no validator, a migration to a version that is not.
+ * `constructor`, `__proto__`), something that is no validator, a stream of no kind, a migration to a version that is not.
  */
 export function defineSchema<
   const T extends TableShapes,
@@ -136,6 +172,7 @@ export function defineSchema<
   for (const [name, shape] of declared('actions', actions)) {
     requireValidator(`actions.${name}.input`, shape.input);
     requireValidator(`actions.${name}.output`, shape.output);
+    requireStream(`actions.${name}.stream`, shape.stream);
   }
   if (session !== undefined) requireValidator('session', session);
   const schema: AnySchema = Object.freeze({ schemaVersion, tables, mutators, actions, ...(session && { session }) });
@@ -160,6 +197,12 @@ function declared<D>(kind: string, shapes: { readonly [name: string]: D }): [str
 
 function requireValidator(path: string, value: unknown): void {
   if (!isValidator(value)) invalid(path, 'it is not a Standard Schema validator');
+}
+
+function requireStream(path: string, stream: StreamDefinition | undefined): void {
+  if (stream === undefined || stream.kind === 'text') return;
+  if (stream.kind !== 'items' && stream.kind !== 'value') invalid(path, 'its kind is not text, items or value');
+  requireValidator(`${path}.of`, stream.of);
 }
 
 function invalid(path: string, problem: string): never {

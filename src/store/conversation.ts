@@ -30,6 +30,8 @@ export interface Conversation {
   sent: number;
   /** The mutations among them, by id. */
   readonly sentIds: Set<string>;
+  /** Runs whose streams were asked for. */
+  readonly asked: Set<string>;
 }
 
 /** Who says hello. */
@@ -58,6 +60,7 @@ export function greet(core: Core, link: OpenLink, { userId, token, writer, wants
     replica: replicaName,
     writer,
     fence,
+    streams: core.streams.places(),
     outbox: toRanges([...replica.pending.values(), ...replica.foreign.values()].map((mutation) => mutation.key)),
   });
   return {
@@ -72,6 +75,7 @@ export function greet(core: Core, link: OpenLink, { userId, token, writer, wants
     queue: undefined,
     sent: 0,
     sentIds: new Set(),
+    asked: new Set(),
   };
 }
 

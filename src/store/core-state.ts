@@ -115,6 +115,8 @@ export function createCoreState(options: CoreOptions, events: CoreEvents): CoreS
         if (changes.touched.size > 0) changed.set(name, changes);
       }
       events.changed(changed);
+      // Whoever shows a stream until it has ended has the row by then.
+      state.streams.settle();
     },
     stale,
   };

@@ -100,6 +100,7 @@ const PASSING = new Set([
   'protocol.timeout',
   'limit.bytes',
   'limit.links',
+  'stream.slowViewer',
   'storage.closed',
   'storage.conflict',
   'storage.notDurable',

@@ -13,6 +13,8 @@ export interface Runs {
   call(id: string, name: string, input: unknown): RunHandle<unknown>;
   /** What to ask again on a new link. */
   unfinished(): readonly CallFrame[];
+  /** Whether the relay may not have heard of a run that was asked for here. */
+  isUnheard(id: string): boolean;
   /** Takes what the relay says of a run. */
   hear(frame: RunFrame): void;
   close(): void;
@@ -55,6 +57,7 @@ export function createRuns(schema: AnySchema, send: ((frame: CallFrame) => void)
       return toHandle(id, run);
     },
     unfinished: () => [...open.values()].map(({ frame }) => frame),
+    isUnheard: (id) => open.get(id)?.status.value === 'pending',
     hear({ run: id, ending }) {
       const run = open.get(id);
       if (!run) return;

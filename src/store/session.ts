@@ -12,6 +12,7 @@ import { judge, mustReplay } from './judging.ts';
 import type { PendingMutation } from './replica.ts';
 import type { Runs } from './runs.ts';
 import { sendQueue } from './sending.ts';
+import { askForStreams } from './stream-asking.ts';
 
 /** What a session tells of itself. */
 export interface SessionEvents {
@@ -34,6 +35,8 @@ export interface Session {
   lost(reason: CotableError | undefined): void;
   /** A mutation or call was made: it is to be sent after those before it. */
   made(item: PendingMutation | CallFrame): void;
+  /** What the relay calls the present link. */
+  readonly sessionId: string | undefined;
   /** Whether it went out over the present link. */
   isSent(id: string): boolean;
   /** There may be something to send. */
@@ -47,7 +50,7 @@ export interface Session {
 
 export function createSession(
   core: Core,
-  runs: Pick<Runs, 'unfinished' | 'hear'>,
+  runs: Pick<Runs, 'unfinished' | 'isUnheard' | 'hear'>,
   identity: Pick<Identity, 'claim' | 'welcomed' | 'granted'> & { readonly token: () => Promise<string> },
   events: SessionEvents,
 ): Session {
@@ -86,22 +89,26 @@ export function createSession(
       case 'outcome':
         return judged(frame);
       case 'run':
-        return runs.hear(frame);
+        runs.hear(frame);
+        return pump();
       case 'streams':
         core.streams.keepOnly(frame.runs);
-        return core.publish();
+        core.publish();
+        return pump();
       case 'stream':
         core.streams.open(frame);
         return core.publish();
       case 'delta':
-        if (!core.streams.extend(frame)) conversation.link.send({ type: 'resume', run: frame.run });
+        if (!core.streams.extend(frame)) conversation.link.send({ type: 'resume', ...core.streams.place(frame.run) });
         return core.publish();
       case 'streamEnd':
-        core.streams.end(frame.run, frame.seq);
+        core.streams.end(frame);
         core.streams.closeUpTo(core.replica.seq);
         return core.publish();
       case 'grant':
         return identity.granted(frame, conversation.link);
+      case 'streamGone':
+        return core.streams.gone(frame.run);
       case 'pong':
       case 'failed':
     }
@@ -153,10 +160,15 @@ export function createSession(
   }
 
   function pump(): void {
-    if (current) sendQueue(core, current);
+    if (!current?.queue) return;
+    sendQueue(core, current);
+    askForStreams(core, runs, current);
   }
 
   return {
+    get sessionId() {
+      return current?.welcome?.sessionId;
+    },
     opened(link) {
       current?.link.close();
       // Not within the queue: what the app asks for a token may never answer, and later links must not wait for it.

@@ -25,7 +25,7 @@ import { patientStorage } from './patient-storage.ts';
 import { createTabLine, type TabMessage, type TabSender } from './tab-line.ts';
 import { createTables } from './tables.ts';
 import { createTabs } from './tabs.ts';
-import type { RunHandle, Store, StoreState, StoreStatus } from './types.ts';
+import type { RunHandle, Store, StoreState, StoreStatus, StreamView } from './types.ts';
 
 /** What a store is made of: everything it does to the world outside is handed in. */
 export interface StoreParts {
@@ -292,6 +292,16 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     else core.disk.writeQuietly({});
   }
 
+  function stream(action: string, run: string): StreamView<never, never> {
+    const shape = Object.hasOwn(schema.actions, action) ? schema.actions[action] : undefined;
+    if (!shape) throw new CotableError('action.unknown', { name: action });
+    const view = core.streams.view(run, shape.stream?.kind ?? 'text');
+    if (hasRelay) session.pump();
+    else core.streams.gone(run);
+    // What its validator gives is known to the types of the schema only.
+    return view as StreamView<never, never>;
+  }
+
   async function close(): Promise<void> {
     connector.close();
     await ready.catch(() => undefined);
@@ -306,6 +316,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     rejections.close();
     inTurn(outbox.close);
     runs.close();
+    core.streams.close();
   }
 
   return {
@@ -313,6 +324,10 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate.mutate(name, input)])),
     ),
     action: Object.freeze(Object.fromEntries(Object.keys(schema.actions).map((name) => [name, (input: unknown) => call(name, input)]))),
+    stream,
+    get sessionId() {
+      return session.sessionId;
+    },
     table: (name) => views.table(name),
     get status() {
       return status;

@@ -1,7 +1,17 @@
 import type { Observable } from 'rxjs';
 import type { CotableError } from '../errors.ts';
 import type { Durability } from '../ports/client-storage.ts';
-import type { ActionName, AnySchema, InOf, MutatorName, ResultOf, RowOf, TableName } from '../schema/schema.ts';
+import type {
+  ActionName,
+  AnySchema,
+  InOf,
+  MutatorName,
+  ResultOf,
+  RowOf,
+  StreamPieceOf,
+  StreamStateOf,
+  TableName,
+} from '../schema/schema.ts';
 
 /** What a mutation returns once its effect is visible. */
 export interface MutationReceipt {
@@ -112,6 +122,28 @@ export interface RunHandle<Result> extends PromiseLike<Result> {
   readonly status$: Observable<RunStatus>;
 }
 
+/**
+ * What a run says while it works, as far as it is for this user or session. Iterating gives its pieces from the beginning,
+ * in the order they were said: of a text what is new as one string, of `items` each, of `value` the latest and no more.
+ * Several may iterate at once, each as slowly as it likes; leaving the loop detaches it. The loop ends with the last piece.
+ * It throws `stream.reset` when the run begins again in another attempt and something was given of the one before,
+ * `stream.gone`, or `store.closed`.
+ */
+export interface StreamView<Piece, State> extends AsyncIterable<Piece> {
+  /** What was said so far: the text, the list, or the latest value. A new attempt begins with nothing. */
+  readonly state: State;
+  /** The present state at once, then each change. Completes when nothing more comes. */
+  readonly state$: Observable<State>;
+  /** Whether it goes on, as far as this store shows: until `ended` is settled. */
+  readonly open: boolean;
+  /**
+   * Resolves when this store shows what the mutation wrote that ended the run, so that a row can take the place of the
+   * stream. Rejects with `stream.gone` when the relay has nothing of it any more, a minute after the end, and with
+   * `store.closed`. Never raises `unhandledrejection` by itself.
+   */
+  readonly ended: Promise<void>;
+}
+
 /** The client's handle to one room. */
 export interface Store<S extends AnySchema> {
   /**
@@ -127,6 +159,13 @@ export interface Store<S extends AnySchema> {
    * `action.unknown`, `value.notJson`, `protocol.frameTooLarge` or `store.closed`.
    */
   readonly action: { readonly [N in ActionName<S>]: (input: InOf<S['actions'][N]>) => RunHandle<ResultOf<S['actions'][N]>> };
+  /**
+   * What a run says, looked up by its id: one that a mutator enqueued, or that another tab or device asked for. The same
+   * object for the same run. Throws `action.unknown`.
+   */
+  stream<N extends ActionName<S>>(name: N, runId: string): StreamView<StreamPieceOf<S['actions'][N]>, StreamStateOf<S['actions'][N]>>;
+  /** Names the present link to the relay, for `streamTo`; a new one with each link, `undefined` without one. */
+  readonly sessionId: string | undefined;
   table<N extends TableName<S>>(name: N): TableView<RowOf<S, N>>;
   readonly status: StoreStatus;
   /** The present status at once, then each change. Completes on `close()`. */

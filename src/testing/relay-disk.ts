@@ -72,6 +72,8 @@ export function createRelayDisk(options: {
       beginAttempt: call(durable.beginAttempt),
       run: call(durable.run),
       openRuns: call(durable.openRuns),
+      keepStreams: call(durable.keepStreams),
+      keptStreams: call(durable.keptStreams),
       close: call(async () => undefined),
     };
   }

@@ -27,7 +27,7 @@ export const hello = ({ user = 'eve', by = writer, replica = 77, room = 'room' }
   frame(1, (out) => {
     numbers(out, [1]);
     texts(out, [room, user, '']);
-    numbers(out, [0, 0, 0, replica, by, 0, 0]);
+    numbers(out, [0, 0, 0, replica, by, 0, 0, 0]);
   });
 
 export const mutate = (update, { number = 1, by = writer, table = 'notes', at = clock, replica = 77, copies = 1 } = {}) =>

@@ -3,6 +3,7 @@ import { acceptRules } from './relay-storage.accept-rules.ts';
 import { callRules } from './relay-storage.call-rules.ts';
 import { rebirthRules } from './relay-storage.rebirth-rules.ts';
 import { type RelayStoragePlace, usePlace } from './relay-storage.place.ts';
+import { streamRules } from './relay-storage.stream-rules.ts';
 import { roomRules } from './relay-storage.room-rules.ts';
 
 /** What every relay storage must do; `RULES-relay-storage.md` lists the rules by their ids. */
@@ -13,5 +14,6 @@ export function relayStorageSuite(name: string, make: () => RelayStoragePlace | 
     acceptRules(here);
     callRules(here);
     rebirthRules(here);
+    streamRules(here);
   });
 }

@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { describe, expect, it } from 'vitest';
 import { startModel, type Turn } from '../fixtures/chat-completions.ts';
 import type { Pane } from './demo-harness.ts';
-import { bothShow, confirmed, eventually, type DemoScene } from './demo-scene.ts';
+import { allShow, bothShow, confirmed, eventually, type DemoScene } from './demo-scene.ts';
 
 const PACE = ['--pace', '40'];
 const RULES = 'Bot, rule-based, no AI model';
@@ -83,6 +83,32 @@ export function describeBot(scene: DemoScene): void {
       expect((await alice.whole())[1]).toContain(RULES);
       expectGrowth(await byAlice(), text);
       expectGrowth(await byBob(), text);
+    });
+
+    it('[SR21] goes on in the middle of an answer after a reload, and a second device that comes in the middle shows the same text', async () => {
+      const model = await ledModel();
+      await scene.restart([], { OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'tiny-chat' });
+      const alice = await scene.openTab('Alice');
+      await confirmed(alice);
+      await alice.say('@bot tell me');
+      const turn = await model.next();
+      const text = async (pane: Pane): Promise<string | undefined> => (await answers(pane))[0]?.text;
+      turn.say('One, two');
+      await eventually(() => text(alice)).toBe('One, two');
+      // Each has a browser of its own: nothing of it is on a device.
+      const other = await scene.openTab('Alice');
+      await eventually(() => text(other)).toBe('One, two');
+      turn.say(', three 💙');
+      for (const pane of [alice, other]) await eventually(() => text(pane)).toBe('One, two, three 💙');
+      await alice.page.reload();
+      await eventually(() => text(alice)).toBe('One, two, three 💙');
+      const late = await scene.openTab('Bob');
+      for (const pane of [alice, other, late])
+        await eventually(() => answers(pane)).toEqual([{ text: 'One, two, three 💙', status: 'incomplete' }]);
+      turn.say(', four.');
+      for (const pane of [alice, other, late]) await eventually(() => text(pane)).toBe('One, two, three 💙, four.');
+      turn.finish();
+      await allShow([alice, other, late], ['@bot tell me', 'One, two, three 💙, four.']);
     });
 
     it('[DM19] asked offline shows the placeholder there, and answers once, back online', async () => {

@@ -51,6 +51,8 @@ export function failingRelayStorage(real: RelayStorage, nth: NthCall): RelayStor
     beginAttempt: (...args) => nth.call('beginAttempt', () => real.beginAttempt(...args)),
     run: (...args) => nth.call('run', () => real.run(...args)),
     openRuns: (...args) => nth.call('openRuns', () => real.openRuns(...args)),
+    keepStreams: (...args) => nth.call('keepStreams', () => real.keepStreams(...args)),
+    keptStreams: (...args) => nth.call('keptStreams', () => real.keptStreams(...args)),
     close: () => real.close(),
   };
 }

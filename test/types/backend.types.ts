@@ -4,6 +4,7 @@ import {
   type ActionContext,
   type Actions,
   type BackendConfig,
+  type NoPlatform,
   type Relay,
   type RelayStorage,
   type ActionFunction,
@@ -12,7 +13,7 @@ import {
 import type { Equal, Expect } from './expect.ts';
 import { backend, mutators, schema, type bare, type S } from './fixture.ts';
 
-type Ctx = ActionContext<S>;
+type Ctx = ActionContext<S, never, NoPlatform, never>;
 type Summarize = ActionFunction<S, 'summarize'>;
 
 export type Checks = [

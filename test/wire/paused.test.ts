@@ -83,7 +83,7 @@ it('[LI9] a viewer that reads nothing costs a bounded buffer while a stream goes
   const said = { pieces: 0 };
   // More than the kernel takes for a connection.
   const total = 48;
-  const { open, most } = await scene({ ephemeralBytes: MIB, bufferedBytes: 128 * MIB }, async (say) => {
+  const { open, most } = await scene({ ephemeralBytes: MIB, bufferedBytes: 128 * MIB, streamBytes: 64 * MIB }, async (say) => {
     for (; said.pieces < total; said.pieces++) {
       say(piece);
       await pause(55);

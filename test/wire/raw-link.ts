@@ -104,6 +104,8 @@ export function hello(fields: Hello): Uint8Array {
     for (const fenced of fields.fence ?? []) encoding.writeVarUint(out, fenced);
     encoding.writeVarUint(out, fields.outbox?.length ?? 0);
     for (const range of fields.outbox ?? []) for (const number of range) encoding.writeVarUint(out, number);
+    // No streams.
+    encoding.writeVarUint(out, 0);
   });
 }
 

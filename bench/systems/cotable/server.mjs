@@ -16,10 +16,18 @@ export async function serve(folder) {
         await work.get(key)((piece) => ctx.broadcastStream(piece));
         return {};
       },
-      onSettled: (ctx, { input, text }) => ctx.table('rows').update(input.key, { text }),
+      onSettled(ctx, { input, text }) {
+        // What is offered to a viewer that is paused fits into no row.
+        if (text.length < 200_000) ctx.table('rows').update(input.key, { text });
+      },
     },
   };
-  const relay = createRelay({ backend: { schema, mutators, actions }, storage: sqlite(join(folder, 'relay.db')), logger });
+  const relay = createRelay({
+    backend: { schema, mutators, actions },
+    storage: sqlite(join(folder, 'relay.db')),
+    logger,
+    limits: { streamBytes: 64 * 1024 * 1024 },
+  });
   const { url } = await relay.listen();
   return {
     url,

@@ -3,7 +3,6 @@ import { framesOf } from './frames.mjs';
 export { addressOf, greet, isWelcome } from './reader.mjs';
 
 const ENTRIES = 18;
-const STREAM = 23;
 const DELTA = 24;
 const STREAM_END = 25;
 
@@ -15,7 +14,6 @@ export function* streamedIn(message) {
     if (type === ENTRIES) yield { kept: bytes };
     else if (type === STREAM_END) yield { isEnd: true };
     else if (type === DELTA) yield deltaIn(body);
-    else if (type === STREAM) yield streamIn(body);
   }
 }
 
@@ -23,12 +21,4 @@ function deltaIn(body) {
   // The run that speaks.
   body.skip();
   return { offset: body.number(), text: body.text() };
-}
-
-function streamIn(body) {
-  body.skip();
-  // Its attempt, and the cell that shows it.
-  body.number();
-  for (let rest = body.number(); rest > 0; rest--) body.skip();
-  return { offset: 0, text: body.text() };
 }

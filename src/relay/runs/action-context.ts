@@ -3,7 +3,9 @@ import type { QueuedRun, RelayStorage } from '../../ports/relay-storage.ts';
 import type { AnySchema } from '../../schema/schema.ts';
 import type { JsonObject } from '../../util/json.ts';
 import type { ActionContext, ActionTableReader } from '../backend.ts';
+import { createEmitters } from '../emitters.ts';
 import { createPlatformCaller, type Platform } from '../platform.ts';
+import type { Previous, RunStream } from '../streams.ts';
 import type { RunRoom } from './run-room.ts';
 
 /** What an action's function works with, during one attempt. */
@@ -18,9 +20,10 @@ export function createActionContext(options: {
   readonly now: () => number;
   readonly storage: RelayStorage;
   readonly platform: Platform;
-  readonly emit: (piece: string) => void;
+  readonly stream: RunStream;
+  readonly previous: Previous | undefined;
   readonly begin: (run: QueuedRun) => void;
-}): ActionContext<AnySchema, string, Platform> {
+}): ActionContext<AnySchema, unknown, Platform, unknown> {
   const { schema, place, run, attempt, signal, storage, assertPresent } = options;
   let enqueued = 0;
 
@@ -59,11 +62,8 @@ export function createActionContext(options: {
       return queued.id;
     },
     platform: createPlatformCaller(options.platform, { userId: run.userId, room: place.name, signal }),
-    broadcastStream(piece: unknown) {
-      assertPresent();
-      if (typeof piece !== 'string') throw new TypeError('a piece of a text stream is a string');
-      options.emit(piece);
-    },
+    previous: options.previous,
+    ...createEmitters(options.stream, run.userId, assertPresent),
   };
 }
 

@@ -105,7 +105,7 @@ export function createRunner(options: RunnerOptions): Runner {
 
   async function attempt(work: Attempt): Promise<AttemptResult> {
     const { place, policy, shape, run, number, signal } = work;
-    const stream = place.streams.of(run.id);
+    const stream = place.streams.of(run.id, { name: run.name, definition: shape.stream });
     let isOver = false;
     let input: { readonly value: unknown } | undefined;
     const assertPresent = (): void => {
@@ -116,7 +116,7 @@ export function createRunner(options: RunnerOptions): Runner {
         throw new CotableError('action.invalidInput', { name: run.name, issues });
       });
       input = { value };
-      if (shape.stream) stream.begin(number, policy.cell?.(value as never));
+      const previous = shape.stream && stream.begin(number, policy.cell?.(value as never));
       const ctx = createActionContext({
         schema,
         place,
@@ -127,7 +127,8 @@ export function createRunner(options: RunnerOptions): Runner {
         now: options.now,
         storage,
         platform: options.platform,
-        emit: stream.push,
+        stream,
+        previous,
         begin: (queued) => begin(place.name, queued),
       });
       const output = validate(shape.output, await policy.run(ctx, value as never), `actions.${run.name}.output`, (issues) => {

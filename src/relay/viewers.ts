@@ -1,0 +1,273 @@
+import { asCotableError, CotableError } from '../errors.ts';
+import { encodeFrame } from '../protocol/codec.ts';
+import type { RelayFrame } from '../protocol/frames.ts';
+import { joinFrames } from '../protocol/message.ts';
+import type { StreamEndFrame, StreamFrame, StreamPlace } from '../protocol/stream-frames.ts';
+import type { Limits } from './limits.ts';
+import type { Member } from './member.ts';
+import type { StreamSource, View } from './stream-source.ts';
+
+/** Who is behind, and a newcomer, gets what it lacks in parts of this size. */
+const PART_BYTES = 64 * 1024;
+/** The next part goes once no more than this of what was sent before has not left. */
+const DRAINED_BYTES = 16 * 1024;
+
+/** A stream that says something, or has ended with the entry `end` and is still remembered. */
+export interface ShownStream {
+  readonly source: StreamSource;
+  /** What it has is from before a start of the relay; there may have been more. */
+  readonly isRestored: boolean;
+  readonly end: number | undefined;
+}
+
+export type StreamViewer = Pick<Member, 'userId' | 'sessionId' | 'buffered' | 'send' | 'sendMessage' | 'drained' | 'fail'>;
+
+/** The links of a room as viewers of its streams. What it costs to be slow is one number for each stream, whatever is said. */
+export interface Viewers {
+  /** Whether somebody does not keep up. */
+  readonly areBehind: boolean;
+  /** A link is level with the room: it gets what it lacks, given how far it says it is, and from then on what is new. */
+  join(viewer: StreamViewer, places: readonly StreamPlace[]): void;
+  /** A stream has ended that a viewer says it knows. */
+  tellEnd(viewer: StreamViewer, stream: ShownStream): void;
+  leave(viewer: StreamViewer): void;
+  /** A viewer lacks something, or wants to hear of a stream. */
+  resume(viewer: StreamViewer, place: StreamPlace, stream: ShownStream): void;
+  /** It is to hear of the end of a run, whether anything was said to it or not. */
+  watch(viewer: StreamViewer, run: string): void;
+  unwatch(viewer: StreamViewer, run: string): void;
+  isWatched(run: string): boolean;
+  /** Sends what is new of these to all who keep up. Afterwards all of it counts as sent. */
+  spread(sources: readonly StreamSource[]): void;
+  /** An attempt takes the place of another: whoever was sent something of that one starts over. */
+  replaced(former: StreamSource, source: StreamSource): void;
+  /** The run has ended: whoever was sent something of it is told, and whoever watches it. */
+  ended(run: string, seq: number, source: StreamSource | undefined): void;
+}
+
+/** Places of those who are behind, by run. */
+type Places = Map<string, StreamPlace>;
+
+export function createViewers(options: {
+  readonly limits: Pick<Limits, 'ephemeralBytes' | 'drainMs'>;
+  /** Open streams. */
+  readonly open: () => readonly ShownStream[];
+  /** Open ones, and those that have ended and are remembered. */
+  readonly find: (run: string) => ShownStream | undefined;
+}): Viewers {
+  const { limits, open, find } = options;
+  const present = new Set<StreamViewer>();
+  const behind = new Map<StreamViewer, Places>();
+  const watching = new Map<string, Set<StreamViewer>>();
+
+  /** From where everybody is who keeps up; `sources` are being sent to those. */
+  function fallBehind(viewer: StreamViewer, sources: readonly StreamSource[] = []): Places {
+    const places: Places = new Map();
+    for (const source of sources) if (source.length(source.viewOf(viewer)) > 0) places.set(source.run, nowhere(source.run));
+    for (const { source } of open()) {
+      const offset = source.sent(source.viewOf(viewer));
+      if (offset > 0) places.set(source.run, { run: source.run, attempt: source.attempt, offset });
+    }
+    behind.set(viewer, places);
+    return places;
+  }
+
+  async function catchUp(viewer: StreamViewer, places: Places): Promise<void> {
+    try {
+      while (behind.get(viewer) === places) {
+        const { frames, isAll } = lacking(viewer, places);
+        for (const frame of frames) viewer.send(frame);
+        if (isAll) behind.delete(viewer);
+        else await drained(viewer);
+      }
+    } catch (error) {
+      viewer.fail(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
+    }
+  }
+
+  function drained(viewer: StreamViewer): Promise<void> {
+    return viewer.drained(DRAINED_BYTES, () => new CotableError('stream.slowViewer', { ms: limits.drainMs }));
+  }
+
+  /** The next part of what a viewer has not been sent; its places are then behind that. */
+  function lacking(viewer: StreamViewer, places: Places): { readonly frames: readonly RelayFrame[]; readonly isAll: boolean } {
+    const frames: RelayFrame[] = [];
+    let left = PART_BYTES;
+    const ended = [...places.keys()].flatMap((run) => find(run) ?? []).filter(({ end }) => end !== undefined);
+    for (const { source, end } of [...ended, ...open()]) {
+      const view = source.viewOf(viewer);
+      const all = source.sent(view);
+      let place = places.get(source.run);
+      // Nothing was said to it yet.
+      if (all === 0 && end === undefined && (!place || place.attempt === 0)) continue;
+      if (place?.attempt !== source.attempt) {
+        place = { run: source.run, attempt: source.attempt, offset: 0 };
+        // First that it is over, if it is: what it says takes the place of no row any more.
+        if (end !== undefined) frames.push(ending(source.run, source.attempt, end, all));
+        if (all > 0 || end === undefined) frames.push(opening(source));
+        // Of this attempt it may never be sent anything, and still it is to hear of the end.
+        if (end === undefined) watch(viewer, source.run);
+      }
+      let { offset } = place;
+      while (offset < all && left > 0) {
+        const [delta, to] = source.slice(view, offset, all, left);
+        frames.push(delta);
+        left -= Buffer.byteLength(delta.body);
+        offset = to;
+      }
+      places.set(source.run, { ...place, offset });
+      if (end !== undefined && offset >= all) places.delete(source.run);
+      if (left <= 0) break;
+    }
+    return { frames, isAll: left > 0 };
+  }
+
+  /** What is new to a view, at once; `undefined`: it is too much for that. */
+  function news(sources: readonly StreamSource[], views: readonly View[]): Uint8Array | undefined {
+    const frames: Uint8Array[] = [];
+    let bytes = 0;
+    for (const [index, source] of sources.entries()) {
+      const view = views[index];
+      if (!view) continue;
+      const [from, to] = [source.sent(view), source.length(view)];
+      if (from === to) continue;
+      if (from === 0) frames.push(encodeFrame(opening(source)));
+      const [delta, end] = source.slice(view, from, to, PART_BYTES);
+      const frame = encodeFrame(delta);
+      bytes += frame.length;
+      if (end < to || bytes > PART_BYTES) return undefined;
+      frames.push(frame);
+    }
+    return joinFrames(frames);
+  }
+
+  /** Encodes once for all that have the same views. `too much` is `undefined`. */
+  function perViews<T>(sources: readonly StreamSource[], make: (views: readonly View[]) => T): (viewer: StreamViewer) => T {
+    const made = new Map<string, { readonly value: T }>();
+    const isOne = sources.every((source) => source.isForRoom);
+    return (viewer) => {
+      // Whoever it is, there is one view.
+      const first = isOne && made.get('');
+      if (first) return first.value;
+      const views = sources.map((source) => source.viewOf(viewer));
+      const key = isOne ? '' : views.map((view) => view.key).join(';');
+      const found = made.get(key) ?? { value: make(views) };
+      made.set(key, found);
+      return found.value;
+    };
+  }
+
+  function watch(viewer: StreamViewer, run: string): void {
+    const viewers = watching.get(run) ?? new Set();
+    watching.set(run, viewers.add(viewer));
+  }
+
+  function unwatch(viewer: StreamViewer, run: string): void {
+    const viewers = watching.get(run);
+    if (viewers?.delete(viewer) && viewers.size === 0) watching.delete(run);
+  }
+
+  /** A place that a viewer tells, as far as it is one of this stream. */
+  function placeIn({ source, isRestored }: ShownStream, viewer: StreamViewer, place: StreamPlace): StreamPlace {
+    if (place.attempt !== source.attempt) return place;
+    // It may have seen what was not kept; of what is said now it cannot have seen more than was sent.
+    const isKnown = isRestored || place.offset <= source.sent(source.viewOf(viewer));
+    return isKnown && !source.isForSessions ? place : { ...place, attempt: -1 };
+  }
+
+  return {
+    get areBehind() {
+      return behind.size > 0;
+    },
+
+    join(viewer, claims) {
+      present.add(viewer);
+      const places: Places = new Map();
+      for (const claim of claims) {
+        const stream = find(claim.run);
+        if (stream) places.set(claim.run, placeIn(stream, viewer, claim));
+      }
+      const runs = new Set(places.keys());
+      for (const { source } of open()) if (source.sent(source.viewOf(viewer)) > 0) runs.add(source.run);
+      viewer.send({ type: 'streams', runs: [...runs] });
+      behind.set(viewer, places);
+      void catchUp(viewer, places);
+    },
+
+    tellEnd(viewer, { source, end }) {
+      if (end !== undefined) viewer.send(ending(source.run, source.attempt, end, source.length(source.viewOf(viewer))));
+    },
+
+    leave(viewer) {
+      present.delete(viewer);
+      behind.delete(viewer);
+      for (const run of [...watching.keys()]) unwatch(viewer, run);
+    },
+
+    resume(viewer, place, stream) {
+      // It has been sent what there is of an open stream, or will be; that came while it asked.
+      if (place.attempt === 0 && stream.end === undefined) return;
+      const known = behind.get(viewer);
+      const places = known ?? fallBehind(viewer);
+      places.set(place.run, placeIn(stream, viewer, place));
+      if (!known) void catchUp(viewer, places);
+    },
+
+    watch,
+    unwatch,
+    isWatched: (run) => watching.has(run),
+
+    spread(sources) {
+      const newsFor = perViews(sources, (views) => news(sources, views));
+      const fallen: [StreamViewer, Places][] = [];
+      for (const viewer of present) {
+        if (behind.has(viewer)) continue;
+        const message = viewer.buffered > limits.ephemeralBytes ? undefined : newsFor(viewer);
+        if (!message) fallen.push([viewer, fallBehind(viewer, sources)]);
+        else if (message.length > 0) viewer.sendMessage(message);
+      }
+      for (const source of sources) source.markSent();
+      for (const [viewer, places] of fallen) {
+        drained(viewer).then(
+          () => void catchUp(viewer, places),
+          (error: CotableError) => viewer.fail(error),
+        );
+      }
+    },
+
+    replaced(former, source) {
+      const message = joinFrames([encodeFrame(opening(source))]);
+      for (const viewer of present) {
+        if (behind.has(viewer) || former.sent(former.viewOf(viewer)) === 0) continue;
+        viewer.sendMessage(message);
+        watch(viewer, source.run);
+      }
+    },
+
+    ended(run, seq, source) {
+      const endFor = perViews(source ? [source] : [], ([view]) =>
+        joinFrames([encodeFrame(ending(run, source?.attempt ?? 0, seq, source && view ? source.length(view) : 0))]),
+      );
+      const watchers = watching.get(run);
+      for (const viewer of present) {
+        const isShown = source !== undefined && source.sent(source.viewOf(viewer)) > 0;
+        const places = behind.get(viewer);
+        if (isShown && places && !places.has(run)) places.set(run, nowhere(run));
+        if (isShown || places?.has(run) || watchers?.has(viewer)) viewer.sendMessage(endFor(viewer));
+      }
+      watching.delete(run);
+    },
+  };
+}
+
+function nowhere(run: string): StreamPlace {
+  return { run, attempt: 0, offset: 0 };
+}
+
+function opening({ run, attempt, kind, cell }: StreamSource): StreamFrame {
+  return { type: 'stream', run, attempt, kind, cell };
+}
+
+function ending(run: string, attempt: number, seq: number, length: number): StreamEndFrame {
+  return { type: 'streamEnd', run, attempt, seq, length };
+}

@@ -1,0 +1,40 @@
+import { memoryRelayStorage } from 'cotable/adapters/memory';
+import { createRelay } from 'cotable/relay';
+import type { TestProject } from 'vitest/node';
+import { mutators, schema } from './stream-schema.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A relay whose action says the texts of the rows `1`, `2` ... as they come, and ends with the row `end`. */
+    streamUrl: string;
+  }
+}
+
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const relay = createRelay({
+    backend: {
+      schema,
+      mutators,
+      actions: {
+        talk: {
+          async run(ctx) {
+            for (let next = 1; !ctx.signal.aborted;) {
+              const row = await ctx.table('rows').get(String(next));
+              if (row) {
+                ctx.broadcastStream(row.text);
+                next += 1;
+              } else if (await ctx.table('rows').has('end')) break;
+              else await new Promise((resolve) => setTimeout(resolve, 5));
+            }
+            return {};
+          },
+          onSettled: (ctx, { input, text }) => ctx.table('rows').set(input.id, { id: input.id, text: `${text}!` }),
+        },
+      },
+    },
+    storage: memoryRelayStorage(),
+  });
+  const { url } = await relay.listen();
+  project.provide('streamUrl', url);
+  return () => relay.close();
+}
