@@ -1,4 +1,5 @@
 import { CotableError } from '../../src/errors.ts';
+import { FIRST_PICKED_WRITER, RELAY_WRITER } from '../../src/ports/writer-ids.ts';
 import type {
   Acceptance,
   MutationKey,
@@ -115,11 +116,32 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
       return later(() => {
         const { writers: known } = roomOf(room);
         for (const writer of fenced) {
-          const state = known.get(writer) ?? { writer, owner, last: 0, fenced: true };
+          const state = known.get(writer) ?? { writer, owner, last: 0, fenced: true, holder: undefined };
           if (state.owner === owner) known.set(writer, { ...state, fenced: true });
         }
       });
     },
+    leaseWriter: (room, owner, replica) =>
+      later(() => {
+        const { writers } = roomOf(room);
+        const all = [...writers.values()].filter(({ writer }) => writer < FIRST_PICKED_WRITER).sort((a, b) => a.writer - b.writer);
+        const known =
+          all.find((state) => !state.fenced && state.holder === replica && state.owner === owner) ??
+          all.find(({ fenced, holder }) => !fenced && holder === 0);
+        const next = Math.max(RELAY_WRITER, all.at(-1)?.writer ?? 0) + 1;
+        if (!known && next >= FIRST_PICKED_WRITER) throw conflict();
+        const state = { ...(known ?? newWriter(next, owner, replica)), owner, holder: replica };
+        writers.set(state.writer, state);
+        return { ...state };
+      }),
+    returnWriter: (room, { writer, owner, holder, last }) =>
+      later(() => {
+        const { writers } = roomOf(room);
+        const state = writers.get(writer);
+        if (!state || state.fenced || state.owner !== owner || state.holder !== holder || state.last !== last) return false;
+        writers.set(writer, { ...state, holder: 0 });
+        return true;
+      }),
     saveSnapshot: (room, { seq, bytes }) => {
       const copy = { seq, bytes: new Uint8Array(bytes) };
       return later(() => {
@@ -195,8 +217,8 @@ function judgeWriters(room: MemoryRoom, group: readonly Acceptance[]): ReadonlyM
   const runs = new Set(room.runs.keys());
   const ended = new Set<string>();
   group.forEach(({ entry, mark, writer: { writer, owner, number }, runs: queued, attempt }, index) => {
-    const state = writers.get(writer) ?? room.writers.get(writer) ?? { writer, owner, last: 0, fenced: false };
-    if (state.fenced || state.owner !== owner || state.last + 1 !== number) throw conflict();
+    const state = writers.get(writer) ?? room.writers.get(writer) ?? newWriter(writer, owner, undefined);
+    if (state.fenced || state.holder === 0 || state.owner !== owner || state.last + 1 !== number) throw conflict();
     writers.set(writer, { ...state, last: number });
     const name = markName(mark);
     if (entry.seq !== room.log.length + index + 1 || room.marks.has(name) || marks.has(name)) throw conflict();
@@ -223,6 +245,10 @@ function keep(room: MemoryRoom, group: readonly Acceptance[], writers: ReadonlyM
     if (attempt?.ending) room.streams.delete(attempt.run);
   }
   for (const [writer, state] of writers) room.writers.set(writer, state);
+}
+
+function newWriter(writer: number, owner: string, holder: number | undefined): WriterState {
+  return { writer, owner, last: 0, fenced: false, holder };
 }
 
 function emptyRoom(birth: NewRoom): MemoryRoom {

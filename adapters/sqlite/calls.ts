@@ -1,6 +1,7 @@
 import { CotableError } from '../../src/errors.ts';
-import type { LogEntry, Outcome, QueuedRun, Refusal, RunEnding, StoredRun } from '../../src/ports/relay-storage.ts';
+import type { LogEntry, Outcome, QueuedRun, Refusal, RunEnding, StoredRun, WriterState } from '../../src/ports/relay-storage.ts';
 import type { StreamPart } from '../../src/ports/stream-storage.ts';
+import { FIRST_PICKED_WRITER, RELAY_WRITER } from '../../src/ports/writer-ids.ts';
 import { fromText, toText } from './database.ts';
 import type { Connection } from './driver.ts';
 import type { Arguments, Method, Result } from './messages.ts';
@@ -19,6 +20,8 @@ interface WriterRow {
   readonly owner: string;
   readonly last: number;
   readonly fenced: number;
+  /** The lease; `null`: never leased. */
+  readonly holder: number | null;
 }
 interface RunRow {
   readonly room: string;
@@ -67,7 +70,7 @@ export function createCalls(connection: Connection): Calls {
         let state = touched.get(writer.writer);
         if (state === undefined) {
           const known = sql.findWriter.all(id, writer.writer)[0];
-          if (known !== undefined && known.fenced !== 0) throw conflict();
+          if (known !== undefined && (known.fenced !== 0 || known.holder === 0)) throw conflict();
           state = known === undefined ? { owner: writer.owner, last: 0 } : { owner: fromText(known.owner), last: known.last };
           touched.set(writer.writer, state);
         }
@@ -115,13 +118,32 @@ export function createCalls(connection: Connection): Calls {
       const found = findRoom(room);
       return writers.map((writer) => {
         const known = found && sql.findWriter.all(found.id, writer)[0];
-        return known && { writer, owner: fromText(known.owner), last: known.last, fenced: known.fenced !== 0 };
+        return known && toWriter(writer, known);
       });
     },
 
     fence(room, owner, writers) {
       const { id } = roomOf(room);
       for (const writer of writers) sql.fence.run(id, writer, toText(owner));
+    },
+
+    leaseWriter(room, owner, replica) {
+      const { id } = roomOf(room);
+      const held = sql.findLease.all(id, replica, toText(owner))[0]?.writer;
+      if (held === undefined) {
+        const free = sql.findFree.all(id)[0]?.writer;
+        const next = Math.max(RELAY_WRITER, sql.lastLeased.all(id, FIRST_PICKED_WRITER)[0]?.writer ?? 0) + 1;
+        if (free === undefined && next >= FIRST_PICKED_WRITER) throw conflict();
+        sql.lease.run(id, free ?? next, toText(owner), replica);
+      }
+      const writer = sql.findLease.all(id, replica, toText(owner))[0]?.writer ?? 0;
+      const [state] = sql.findWriter.all(id, writer);
+      if (!state) throw conflict();
+      return toWriter(writer, state);
+    },
+
+    returnWriter(room, { writer, owner, holder, last }) {
+      return sql.giveBack.run(roomOf(room).id, writer, toText(owner), holder, last) > 0;
     },
 
     saveSnapshot(room, snapshot) {
@@ -173,6 +195,10 @@ export function createCalls(connection: Connection): Calls {
   };
 }
 
+function toWriter(writer: number, { owner, last, fenced, holder }: WriterRow): WriterState {
+  return { writer, owner: fromText(owner), last, fenced: fenced !== 0, holder: holder ?? undefined };
+}
+
 const RUNS = `SELECT rooms.name AS room, runs.id, runs.name, runs.input, runs.userId, runs.queuedAt, runs.attempt, runs.ending
   FROM runs JOIN rooms ON rooms.id = runs.room`;
 
@@ -209,7 +235,7 @@ function prepareAll(connection: Connection) {
       'SELECT seq, refusal FROM marks WHERE room = ? AND replica = ? AND counter = ?',
     ),
     lastMark: connection.prepare<{ readonly last: number | null }>('SELECT max(counter) AS last FROM marks WHERE room = ? AND replica = ?'),
-    findWriter: connection.prepare<WriterRow>('SELECT owner, last, fenced FROM writers WHERE room = ? AND writer = ?'),
+    findWriter: connection.prepare<WriterRow>('SELECT owner, last, fenced, holder FROM writers WHERE room = ? AND writer = ?'),
     putWriter: connection.prepare(
       `INSERT INTO writers (room, writer, owner, last, fenced) VALUES (?, ?, ?, ?, 0)
        ON CONFLICT (room, writer) DO UPDATE SET last = excluded.last`,
@@ -217,6 +243,22 @@ function prepareAll(connection: Connection) {
     fence: connection.prepare(
       `INSERT INTO writers (room, writer, owner, last, fenced) VALUES (?, ?, ?, 0, 1)
        ON CONFLICT (room, writer) DO UPDATE SET fenced = 1 WHERE owner = excluded.owner`,
+    ),
+    findLease: connection.prepare<{ readonly writer: number }>(
+      'SELECT writer FROM writers WHERE room = ? AND holder = ? AND owner = ? AND fenced = 0 ORDER BY writer LIMIT 1',
+    ),
+    findFree: connection.prepare<{ readonly writer: number }>(
+      'SELECT writer FROM writers WHERE room = ? AND holder = 0 AND fenced = 0 ORDER BY writer LIMIT 1',
+    ),
+    lastLeased: connection.prepare<{ readonly writer: number | null }>(
+      'SELECT max(writer) AS writer FROM writers WHERE room = ? AND writer < ?',
+    ),
+    lease: connection.prepare(
+      `INSERT INTO writers (room, writer, owner, last, fenced, holder) VALUES (?, ?, ?, 0, 0, ?)
+       ON CONFLICT (room, writer) DO UPDATE SET owner = excluded.owner, holder = excluded.holder`,
+    ),
+    giveBack: connection.prepare(
+      'UPDATE writers SET holder = 0 WHERE room = ? AND writer = ? AND owner = ? AND holder = ? AND last = ? AND fenced = 0',
     ),
     addRun: connection.prepare(
       'INSERT INTO runs (room, id, name, input, userId, queuedAt, attempt) VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (room, id) DO NOTHING',

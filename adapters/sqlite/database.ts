@@ -4,7 +4,7 @@ import { CotableError } from '../../src/errors.ts';
 import { type Connection, type DriverName, openConnection } from './driver.ts';
 
 /** The layout below, kept in the file's `user_version`. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /**
  * The log is a plain table under an index, not one WITHOUT ROWID: entries of all rooms then append to one page, and
@@ -25,8 +25,9 @@ const TABLES = `
   ) WITHOUT ROWID;
   CREATE TABLE writers (
     room INTEGER NOT NULL, writer INTEGER NOT NULL, owner TEXT NOT NULL, last INTEGER NOT NULL, fenced INTEGER NOT NULL,
-    PRIMARY KEY (room, writer)
+    holder INTEGER, PRIMARY KEY (room, writer)
   ) WITHOUT ROWID;
+  CREATE INDEX leases ON writers (room, holder) WHERE holder IS NOT NULL;
   CREATE TABLE runs (
     position INTEGER PRIMARY KEY, room INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, input TEXT NOT NULL,
     userId TEXT NOT NULL, queuedAt INTEGER NOT NULL, attempt INTEGER NOT NULL, ending TEXT,

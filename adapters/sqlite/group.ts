@@ -13,6 +13,8 @@ const WRITES: Readonly<Record<Method, boolean>> = {
   refuse: true,
   writers: false,
   fence: true,
+  leaseWriter: true,
+  returnWriter: true,
   saveSnapshot: true,
   rebirth: true,
   queueRun: true,

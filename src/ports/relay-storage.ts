@@ -32,12 +32,22 @@ export type Outcome = { readonly seq: number } | { readonly refused: Refusal };
 /** How far a writer (a Yjs client id) got: its mutations are numbered 1, 2, 3 ... */
 export interface WriterState {
   readonly writer: number;
-  /** Who it belongs to for ever; an empty string is the relay itself. */
+  /** Who it belongs to, until it is leased anew; an empty string is the relay itself. */
   readonly owner: string;
   /** The number of its last accepted mutation. */
   readonly last: number;
   /** Whether it may never write again. */
   readonly fenced: boolean;
+  /** The replica that it is leased to, 0 since it was given back. `undefined`: it was never leased. */
+  readonly holder: number | undefined;
+}
+
+/** A leased writer as its holder knows it. */
+export interface WriterLease {
+  readonly writer: number;
+  readonly owner: string;
+  readonly holder: number;
+  readonly last: number;
 }
 
 /** An action asked for by a mutation, queued with it. `input` is JSON text. */
@@ -104,7 +114,7 @@ export interface RelayStorage extends StreamStorage {
   /**
    * The one transaction of acceptance: all entries, marks, writers and runs of the group, or nothing. Entries are
    * numbered on from `after`. Rejects with `storage.conflict` when the room's head is not `after` or its epoch differs,
-   * when an entry's mutation is marked already, when a writer is fenced, is another owner's or its number is not
+   * when an entry's mutation is marked already, when a writer is fenced, was given back, is another owner's or its number is not
    * the next, or when an attempt is not the present one of a run that has not ended. What is kept of the stream of a run
    * goes as the run ends.
    */
@@ -121,6 +131,17 @@ export interface RelayStorage extends StreamStorage {
   writers(room: string, writers: readonly number[]): Promise<readonly (WriterState | undefined)[]>;
   /** Fences writers for ever, known or not; those of another owner are left alone. */
   fence(room: string, owner: string, writers: readonly number[]): Promise<void>;
+  /**
+   * Leases a writer to a replica of `owner`, both never empty: the one it holds already unless that is fenced, else the lowest
+   * that was given back, whose numbers go on, else the next above `RELAY_WRITER` and all that were ever seen below
+   * `FIRST_PICKED_WRITER`. Rejects with `storage.conflict` when the room is not there or no number is left.
+   */
+  leaseWriter(room: string, owner: string, replica: number): Promise<WriterState>;
+  /**
+   * Gives a lease back, so that the writer may be leased again. Resolves with `false` and changes nothing unless it is as the holder
+   * says and not fenced.
+   */
+  returnWriter(room: string, lease: WriterLease): Promise<boolean>;
   /** Keeps a snapshot in place of an older one; one that is not newer is ignored. */
   saveSnapshot(room: string, snapshot: Snapshot): Promise<void>;
   /**

@@ -66,6 +66,8 @@ export function createRelayDisk(options: {
       refuse: call(durable.refuse),
       writers: call(durable.writers),
       fence: call(durable.fence),
+      leaseWriter: call(durable.leaseWriter),
+      returnWriter: call(durable.returnWriter),
       saveSnapshot: call(durable.saveSnapshot),
       rebirth: call(durable.rebirth),
       queueRun: call(durable.queueRun),

@@ -23,6 +23,8 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('refuse' as const), replica: digit, counter: fc.integer({ min: 1, max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('fence' as const), owner, writers: fc.array(digit, { maxLength: 2 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('lease' as const), owner, replica: digit }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('return' as const), owner, replica: digit, writer: digit, astray: mostlyNone }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('snapshot' as const), seq: digit }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('rebirth' as const), astray: mostlyNone, schemaVersion: digit }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('entries' as const), after: digit, limit: digit }) },
@@ -55,6 +57,14 @@ async function toCall(model: RelayStorage, room: string, made: Step): Promise<(s
     }
     case 'fence':
       return (storage) => storage.fence(room, made.owner, made.writers);
+    case 'lease':
+      return (storage) => storage.leaseWriter(room, made.owner, made.replica);
+    case 'return': {
+      const [state] = await model.writers(room, [made.writer]);
+      const { owner, replica, writer, astray } = made;
+      const lease = { writer, owner: state?.owner ?? owner, holder: state?.holder ?? replica, last: (state?.last ?? 0) + astray };
+      return (storage) => storage.returnWriter(room, lease);
+    }
     case 'snapshot':
       return (storage) => storage.saveSnapshot(room, { seq: made.seq, bytes: bytesOf(`snapshot ${made.seq}`) });
     case 'rebirth': {

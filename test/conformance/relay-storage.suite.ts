@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { acceptRules } from './relay-storage.accept-rules.ts';
 import { callRules } from './relay-storage.call-rules.ts';
+import { leaseRules } from './relay-storage.lease-rules.ts';
 import { rebirthRules } from './relay-storage.rebirth-rules.ts';
 import { type RelayStoragePlace, usePlace } from './relay-storage.place.ts';
 import { streamRules } from './relay-storage.stream-rules.ts';
@@ -15,5 +16,6 @@ export function relayStorageSuite(name: string, make: () => RelayStoragePlace | 
     callRules(here);
     rebirthRules(here);
     streamRules(here);
+    leaseRules(here);
   });
 }
