@@ -22,7 +22,7 @@ export function countCells(rows: Iterable<readonly [string, RowCells]>): number 
   return count;
 }
 
-/** A fresh document that holds just these cells, as one update of `writer`, which nobody else may ever use. */
+/** A fresh document that holds just these cells, as one update of `writer`, who has not written into it yet. */
 export function encodeRows(table: string, writer: number, rows: Iterable<readonly [string, RowCells]>): Uint8Array {
   const cells = new Map<string, Cell>();
   for (const [key, { row, fields }] of rows) {

@@ -21,6 +21,8 @@ export interface TableDoc {
   countItems(changes: CellChanges): number;
   /** Writes cells and takes cells out in one transaction. Returns the update, `undefined` when nothing had to change. */
   write(changes: CellChanges): Uint8Array | undefined;
+  /** Writes as another one from now on: nobody else may, and all that was ever written as it has to be here. */
+  become(writer: number): void;
   /** The cell that Yjs holds at a key. */
   cell(key: string): Cell | undefined;
   /** All cells, by row. Only for a document in which no edit is older than its row: one that a relay has folded. */
@@ -47,11 +49,15 @@ export interface Weight {
   readonly writers: number;
 }
 
+/** Of whoever only reads. Yjs takes another client id for a document when it applies what was written as its own one. */
+const NOBODY = 0;
+
 /** An empty document that writes as `writer`. The id must never be in use by two documents that are alive. */
 export function createTableDoc(table: string, writer: number): TableDoc {
+  let writesAs = writer;
   // Nobody asks for its name, and a random one costs more than the document.
   const doc = new Y.Doc({ guid: table });
-  doc.clientID = writer;
+  doc.clientID = NOBODY;
   const map = doc.getMap<unknown>(table);
   let written: Uint8Array | undefined;
   const listen = (update: Uint8Array): void => {
@@ -107,6 +113,7 @@ export function createTableDoc(table: string, writer: number): TableDoc {
       // The only listener there ever is, since one that throws would mute the document for good; and only for this one
       // transaction, since with a listener Yjs encodes again whatever is applied.
       doc.on('update', listen);
+      doc.clientID = writesAs;
       try {
         Y.transact(doc, () => {
           for (const [key, next] of changes) {
@@ -115,10 +122,15 @@ export function createTableDoc(table: string, writer: number): TableDoc {
           }
         });
       } finally {
+        doc.clientID = NOBODY;
         doc.off('update', listen);
       }
       index(changes.keys());
       return written;
+    },
+
+    become(writer) {
+      writesAs = writer;
     },
 
     row(key) {

@@ -5,7 +5,7 @@ export function mutationId(key: MutationKey): string {
   return `${key.replica.toString(36)}-${key.counter}`;
 }
 
-/** A random 53-bit number, never 0: replicas, writers and lineages are named so. */
+/** A random 53-bit number, never 0: replicas and lineages are named so. */
 export function randomName(random: () => number): number {
   return 1 + Math.floor(random() * (Number.MAX_SAFE_INTEGER - 1));
 }

@@ -16,6 +16,7 @@ const TYPES = {
   mutate: 2,
   ping: 3,
   call: 4,
+  bye: 6,
   auth: 10,
   welcome: 16,
   snapshot: 17,
@@ -81,7 +82,7 @@ function writeBody(out: Writer, frame: Frame): void {
       return;
     case 'welcome':
       writeBirth(out, frame);
-      for (const number of [frame.head, frame.now, frame.writerLast]) encoding.writeVarUint(out, number);
+      for (const number of [frame.head, frame.now, frame.writer, frame.writerLast]) encoding.writeVarUint(out, number);
       encoding.writeVarString(out, frame.userId);
       encoding.writeVarString(out, frame.sessionId);
       writeList(out, frame.outcomes, writeOutcome);
@@ -106,6 +107,10 @@ function writeBody(out: Writer, frame: Frame): void {
       return;
     case 'call':
       for (const text of [frame.run, frame.name, frame.input]) encoding.writeVarString(out, text);
+      return;
+    case 'bye':
+      encoding.writeVarUint(out, frame.writer);
+      encoding.writeVarUint(out, frame.last);
       return;
     case 'run':
       encoding.writeVarString(out, frame.run);
@@ -168,6 +173,7 @@ function readBody(input: Reader, type: number): Frame {
         ...readBirth(input),
         head: decoding.readVarUint(input),
         now: decoding.readVarUint(input),
+        writer: decoding.readVarUint(input),
         writerLast: decoding.readVarUint(input),
         userId: decoding.readVarString(input),
         sessionId: decoding.readVarString(input),
@@ -194,6 +200,8 @@ function readBody(input: Reader, type: number): Frame {
         name: decoding.readVarString(input),
         input: decoding.readVarString(input),
       };
+    case TYPES.bye:
+      return { type: 'bye', writer: decoding.readVarUint(input), last: decoding.readVarUint(input) };
     case TYPES.run:
       return { type: 'run', run: decoding.readVarString(input), seq: decoding.readVarUint(input), ending: readEnding(input) };
     case TYPES.auth:

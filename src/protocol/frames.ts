@@ -19,6 +19,7 @@
  *              <------------------------------  streamGone the relay has nothing of it any more
  *       auth   ------------------------------>            a fresh token, before the old one ends
  *              <------------------------------  grant     what it may do: before the welcome, and when that changes
+ *       bye    ------------------------------>            nothing is pending: the writer may be leased to others
  *       ping   ------------------------------>
  *              <------------------------------  pong
  *              <------------------------------  failed    and the link is closed
@@ -62,7 +63,7 @@ export interface HelloFrame {
   readonly seq: number;
   /** The replica that the store's next mutations are made on. */
   readonly replica: number;
-  /** The Yjs client id the store writes with. */
+  /** The Yjs client id that the store writes with and would go on with; 0: it has none that matters, and is leased one. */
   readonly writer: number;
   /** Writers that may still carry what is pending: they are fenced before the answer. */
   readonly fence: readonly number[];
@@ -99,6 +100,14 @@ export interface AuthFrame {
   readonly token: string;
 }
 
+/** The last frame of a store that is being closed, with nothing pending: it never writes as its writer again. */
+export interface ByeFrame {
+  readonly type: 'bye';
+  /** The writer of this link, and the number of its last accepted mutation. */
+  readonly writer: number;
+  readonly last: number;
+}
+
 export interface PingFrame {
   readonly type: 'ping';
 }
@@ -113,7 +122,12 @@ export interface WelcomeFrame extends RoomBirth {
   readonly userId: string;
   /** Names this link and no other: pieces of streams can be sent to it alone. */
   readonly sessionId: string;
-  /** The number of the last accepted mutation of the hello's writer. */
+  /**
+   * The writer of this link: that of the hello, or a leased one. Then that of the hello is fenced, and what is pending runs
+   * again as this one. It may be used once all up to `head` is there.
+   */
+  readonly writer: number;
+  /** The number of its last accepted mutation. */
   readonly writerLast: number;
   /** Mutations of the hello's outbox that were judged. Those not listed are unknown to the relay. */
   readonly outcomes: readonly MutationOutcome[];
@@ -174,7 +188,7 @@ export interface FailedFrame {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-export type StoreFrame = HelloFrame | MutateFrame | CallFrame | ResumeFrame | AuthFrame | PingFrame;
+export type StoreFrame = HelloFrame | MutateFrame | CallFrame | ResumeFrame | AuthFrame | ByeFrame | PingFrame;
 export type RelayFrame =
   | WelcomeFrame
   | SnapshotFrame

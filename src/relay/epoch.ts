@@ -1,6 +1,5 @@
 import { countCells, encodeRows, rowsToKeep } from '../doc/compact.ts';
-import type { Random } from '../ports/clock.ts';
-import { randomName } from '../mutation/mutation-id.ts';
+import { RELAY_WRITER } from '../ports/writer-ids.ts';
 import { encodeTables } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { msToClock } from '../util/hlc.ts';
@@ -26,13 +25,13 @@ export function isOutgrown(tables: Tables, { ratio, minItems, writers, keepDelet
 }
 
 /** Fresh documents of the rows as they stand, migrated where the schema's version has risen: the snapshot of a new epoch. */
-export function makeAfresh(schema: AnySchema, tables: Tables, keepDeletesMs: number, versions: Versions, random: Random): Uint8Array {
+export function makeAfresh(schema: AnySchema, tables: Tables, keepDeletesMs: number, versions: Versions): Uint8Array {
   const since = deletesSince(tables, keepDeletesMs);
   return encodeTables(
     [...tables].map(([name, { cells }]) => {
       const shape = schema.tables[name];
       const rows = shape ? migrateRows(name, shape.schema, cells, versions) : cells;
-      return { table: name, bytes: encodeRows(name, randomName(random), rowsToKeep(rows, since)) };
+      return { table: name, bytes: encodeRows(name, RELAY_WRITER, rowsToKeep(rows, since)) };
     }),
   );
 }

@@ -4,7 +4,7 @@ import { checkAction } from '../mutation/run.ts';
 import type { LogEntry, QueuedRun, RelayStorage, RunEnding } from '../ports/relay-storage.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { encodeFrame } from '../protocol/codec.ts';
-import type { CallFrame, HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
+import type { ByeFrame, CallFrame, HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
 import { parseJson } from '../protocol/json.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { Accepted } from './commits.ts';
@@ -47,18 +47,18 @@ export function createHall(parts: HallParts): Hall {
   const silent = new WeakSet<Member>();
   /** Who waits for the end of a run. */
   const waiting = new Map<string, Set<Member>>();
-  /** Everybody who said hello. */
-  const present = new Set<Member>();
+  /** Everybody who said hello, with what they write as; 0: nothing yet, or no more. */
+  const present = new Map<Member, { readonly replica: number; writer: number }>();
   /** Those who are level: they get each group as it is committed. */
   const level = new Set<Member>();
 
   async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
-    for (const other of present) {
-      // A link that carries this writer, or one that is fenced now, is a leftover of the same device.
-      const isLeftover = other.userId === member.userId && (other.writer === hello.writer || hello.fence.includes(other.writer));
+    for (const [other, { replica, writer }] of present) {
+      // An earlier link of this store, or one whose writer is fenced now, is a leftover.
+      const isLeftover = other.userId === member.userId && (replica === hello.replica || hello.fence.includes(writer));
       if (isLeftover) other.fail(new CotableError('writer.fenced', {}));
     }
-    present.add(member);
+    present.set(member, { replica: hello.replica, writer: hello.writer });
     try {
       await greet(member, hello, seated);
     } catch (error) {
@@ -69,12 +69,17 @@ export function createHall(parts: HallParts): Hall {
 
   async function greet(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
     await room.writers.fence(member.userId, hello.fence, () => room.commits.settled());
-    const writerLast = hello.writer === 0 ? 0 : await room.writers.claim(member.userId, hello.writer);
+    const isKnown = hello.lineage === lineage && hello.epoch === epoch && hello.seq <= room.commits.head;
+    // With a snapshot, what is pending runs again: as another one, since the named one may still carry it.
+    const goesOn = isKnown || hello.outbox.length === 0;
+    const holder = { userId: member.userId, replica: hello.replica };
+    const { writer, last } = await room.writers.admit(holder, hello.writer, goesOn, () => room.commits.settled());
+    const place = present.get(member);
+    if (place) place.writer = writer;
     // What the old link of this device got accepted is kept before the answer says what became of it.
     await room.settled();
     const judged = await room.marks.learn(hello.replica, hello.outbox);
     const outcomes = judged.flatMap(({ key, outcome }): MutationOutcome[] => (outcome ? [{ key, outcome }] : []));
-    const isKnown = hello.lineage === lineage && hello.epoch === epoch && hello.seq <= room.commits.head;
     const snapshot = isKnown ? undefined : await room.snapshot();
     member.send({
       type: 'welcome',
@@ -82,7 +87,8 @@ export function createHall(parts: HallParts): Hall {
       epoch,
       head: room.commits.head,
       now: clock.now(),
-      writerLast,
+      writer,
+      writerLast: last,
       userId: member.userId,
       sessionId: member.sessionId,
       outcomes,
@@ -91,6 +97,7 @@ export function createHall(parts: HallParts): Hall {
       mutate: (frame) => mutate(member, frame),
       call: (frame) => unless(member, call(member, frame)),
       resume: (frame) => unless(member, streams.resume(member, frame)),
+      bye: (frame) => bye(member, frame),
       leave: () => leave(member),
     });
     // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
@@ -117,13 +124,22 @@ export function createHall(parts: HallParts): Hall {
   }
 
   function mutate(member: Member, frame: MutateFrame): void {
-    if (frame.writer !== member.writer) throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is written by' });
+    if (frame.writer !== present.get(member)?.writer)
+      throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is written by' });
     if (silent.has(member)) return;
     const verdict = room.submit(frame, member);
     if (verdict === 'accepted') return;
     // What comes behind a refused mutation stands on it: it will come again, under another writer.
     if (verdict === 'refused') silent.add(member);
     unless(member, answer(member, frame));
+  }
+
+  /** It says nothing more: what it still sends is of no writer. */
+  function bye(member: Member, { writer, last }: ByeFrame): void {
+    const place = present.get(member);
+    if (!place || place.writer !== writer) throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is given back' });
+    place.writer = 0;
+    if (!silent.has(member)) unless(member, room.writers.giveBack({ userId: member.userId, replica: place.replica }, { writer, last }));
   }
 
   /** Closes the link unless what it asked for works out. */
@@ -203,7 +219,7 @@ export function createHall(parts: HallParts): Hall {
       waiting.delete(run);
     },
     clear(error, but) {
-      for (const member of [...present]) if (member !== but) member.fail(error);
+      for (const member of [...present.keys()]) if (member !== but) member.fail(error);
     },
   };
 }

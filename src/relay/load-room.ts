@@ -5,6 +5,7 @@ import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage, StoredRoom } from '../ports/relay-storage.ts';
+import { RELAY_WRITER } from '../ports/writer-ids.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
 import { decodeRecord, decodeTables, type EntryRecord } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
@@ -33,8 +34,8 @@ export interface RoomOptions {
 /** A room as it was read from disk. */
 export interface LoadedRoom {
   readonly stored: StoredRoom;
-  /** The relay's own writer in its documents. */
-  readonly writer: number;
+  /** The number of the relay's own last mutation. */
+  readonly last: number;
   readonly tables: ReadonlyMap<string, RoomTable>;
   /** The highest clock of an entry that was read. What it wrote need not stand any more. */
   readonly clock: number;
@@ -58,12 +59,14 @@ export async function loadRoom(options: RoomOptions): Promise<LoadedRoom> {
   const stored = await storage.openRoom(name, { lineage: randomName(random), epoch: 1, schemaVersion: version });
   const { epoch, head, schemaVersion } = stored;
   if (schemaVersion > version) throw new CotableError('room.newerSchema', { mine: version, theirs: schemaVersion });
+  const [own] = await storage.writers(name, [RELAY_WRITER]);
+  const last = own?.last ?? 0;
   const { updates, clock } = await readUpdates(options, stored);
-  const loaded = { ...tablesOf(options, updates), clock, stored, isCompactable: true };
+  const loaded = { tables: tablesOf(schema, updates), last, clock, stored, isCompactable: true };
   const isOlder = schemaVersion < version;
   if (!isOlder && !isOutgrown(loaded.tables, limits.compaction)) return loaded;
 
-  const bytes = makeAfresh(schema, loaded.tables, limits.compaction.keepDeletesMs, { from: schemaVersion, to: version }, random);
+  const bytes = makeAfresh(schema, loaded.tables, limits.compaction.keepDeletesMs, { from: schemaVersion, to: version });
   try {
     await storage.rebirth(name, { epoch, after: head }, { schemaVersion: version, bytes });
   } catch (error) {
@@ -74,7 +77,7 @@ export async function loadRoom(options: RoomOptions): Promise<LoadedRoom> {
   }
   logger.info({ room: name, epoch: epoch + 1, schemaVersion: version, bytes: bytes.length }, isOlder ? 'room migrated' : 'room compacted');
   const reborn: StoredRoom = { ...stored, epoch: epoch + 1, schemaVersion: version, snapshot: { seq: head, bytes } };
-  return { ...tablesOf(options, decodeTables(bytes)), clock, stored: reborn, isCompactable: true };
+  return { tables: tablesOf(schema, decodeTables(bytes)), last, clock, stored: reborn, isCompactable: true };
 }
 
 async function readUpdates(
@@ -96,14 +99,17 @@ async function readUpdates(
   return { updates, clock };
 }
 
-function tablesOf({ schema, random }: RoomOptions, updates: readonly TableUpdate[]): Pick<LoadedRoom, 'writer' | 'tables'> {
-  const writer = randomName(random);
+/**
+ * The relay writes as the same one in every memory of a room. So what one memory wrote and could not keep the next may write
+ * otherwise: nobody has been told of it, and what is built here is what was kept.
+ */
+function tablesOf(schema: AnySchema, updates: readonly TableUpdate[]): LoadedRoom['tables'] {
   const tables = new Map<string, RoomTable>();
   for (const name of Object.keys(schema.tables)) {
     const ofTable = updates.filter((update) => update.table === name).map((update) => update.bytes);
-    tables.set(name, createRoomTable(name, writer, ofTable));
+    tables.set(name, createRoomTable(name, RELAY_WRITER, ofTable));
   }
-  return { writer, tables };
+  return tables;
 }
 
 function readEntry(entry: Uint8Array): EntryRecord {

@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
-import type { CallFrame, HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
+import type { ByeFrame, CallFrame, HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
 import type { ResumeFrame } from '../protocol/stream-frames.ts';
 import { forStrangers } from './for-strangers.ts';
@@ -19,7 +19,6 @@ export interface Member extends Author {
   readonly userId: string;
   /** Names this link and no other. */
   readonly sessionId: string;
-  readonly writer: number;
   /** Empty before it said hello. */
   readonly room: string;
   send(frame: RelayFrame): void;
@@ -59,6 +58,7 @@ export interface Seat {
   mutate(frame: MutateFrame): void;
   call(frame: CallFrame): void;
   resume(frame: ResumeFrame): void;
+  bye(frame: ByeFrame): void;
   leave(): void;
 }
 
@@ -90,9 +90,6 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       return standing.session;
     },
     sessionId: host.sessionId,
-    get writer() {
-      return hello?.writer ?? 0;
-    },
     get room() {
       return hello?.room ?? '';
     },
@@ -161,6 +158,8 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
         return seat.call(frame);
       case 'resume':
         return seat?.resume(frame);
+      case 'bye':
+        return seat?.bye(frame);
       case 'ping':
         return member.send({ type: 'pong' });
       default:

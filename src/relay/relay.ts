@@ -192,6 +192,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   }
 
   function checkHello(hello: HelloFrame): void {
+    if (hello.replica === 0) throw new CotableError('protocol.badFrame', { problem: 'a replica without a name' });
     const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
     if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
     if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);

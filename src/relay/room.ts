@@ -7,6 +7,7 @@ import { checkAction, checkCall, runAndCommit, type MutatorBody, type MutatorHos
 import type { Session } from '../schema/schema.ts';
 import type { JsonValue } from '../util/json.ts';
 import type { Acceptance, MutationKey, QueuedRun, RoomBirth } from '../ports/relay-storage.ts';
+import { RELAY_WRITER } from '../ports/writer-ids.ts';
 import type { Intent, MutateFrame, TableUpdate } from '../protocol/frames.ts';
 import { parseJson } from '../protocol/json.ts';
 import { CLOCK_MARGIN_MS, CLOCK_STEP_MS } from '../protocol/limits.ts';
@@ -95,11 +96,7 @@ export async function openRoom(options: RoomOptions, events: RoomEvents): Promis
   return createRoom(options, await loadRoom(options), events);
 }
 
-function createRoom(
-  options: RoomOptions,
-  { stored, writer, tables, isCompactable, clock: readClock }: LoadedRoom,
-  events: RoomEvents,
-): Room {
+function createRoom(options: RoomOptions, { stored, last, tables, isCompactable, clock: readClock }: LoadedRoom, events: RoomEvents): Room {
   const { name: room, schema, storage, clock, random } = options;
   const { compaction } = options.limits;
   const { lineage, epoch } = stored;
@@ -115,7 +112,7 @@ function createRoom(
   let snapshot = stored.snapshot;
   let making: Promise<{ readonly seq: number; readonly bytes: Uint8Array }> | undefined;
   const marks = createMarks(storage, room);
-  const writers = createWriters(storage, room);
+  const writers = createWriters(storage, room, last);
   const commits = createCommits<Author>({
     storage,
     room,
@@ -311,7 +308,7 @@ function createRoom(
         const bytes = tableOf(table).write(changes);
         if (bytes) updates.push({ table, bytes });
       }
-      const mutation = { key, writer, number: writers.next(writer), clock: at, intents: result.intents };
+      const mutation = { key, writer: RELAY_WRITER, number: writers.next(), clock: at, intents: result.intents };
       const seq = accept(mutation, updates, [], { userId }, '', attempt);
       placed?.(seq);
       return seq;

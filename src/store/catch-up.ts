@@ -3,7 +3,7 @@ import type { RoomBirth } from '../ports/relay-storage.ts';
 import { decodeRecord, decodeTables } from '../protocol/records.ts';
 import type { EntriesFrame, SnapshotFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { concatBytes } from '../util/bytes.ts';
-import { ceilingOf, clockOffsetOf, type Conversation } from './conversation.ts';
+import { ceilingOf, clockOffsetOf, fencedWith, type Conversation } from './conversation.ts';
 import type { Core } from './core.ts';
 import { judge } from './judging.ts';
 
@@ -31,7 +31,9 @@ export function createCatchUp(core: Core, events: CatchUpEvents): CatchUp {
     const { base, welcome } = conversation;
     if (!base || !welcome || base.seq + base.entries.length < welcome.head) return;
     conversation.base = undefined;
-    await core.install({ ...base, seq: base.seq + base.entries.length }, ceilingOf(welcome), judge(core, welcome));
+    const { writer, writerLast: last } = welcome;
+    const seq = base.seq + base.entries.length;
+    await core.install({ ...base, seq }, ceilingOf(welcome), { writer, last }, judge(core, welcome));
     catchUp.wantsSnapshot = false;
     await levelWhenCaughtUp(conversation);
   }
@@ -65,7 +67,7 @@ export function createCatchUp(core: Core, events: CatchUpEvents): CatchUp {
     wantsSnapshot: false,
     welcome(frame, conversation) {
       conversation.welcome = frame;
-      core.welcomed(clockOffsetOf(core, conversation, frame), conversation.fence);
+      core.welcomed(clockOffsetOf(core, conversation, frame), fencedWith(conversation, frame));
       // Ahead of the relay, which was set back to an older copy of itself perhaps: what it has follows as a snapshot.
       if (core.replica.seq > frame.head) catchUp.wantsSnapshot = true;
       return levelWhenCaughtUp(conversation);

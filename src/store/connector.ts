@@ -1,4 +1,4 @@
-import { CotableError, isCotableError } from '../errors.ts';
+import { CotableError } from '../errors.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Link, Transport } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
@@ -11,6 +11,8 @@ const LONGEST_DELAY_MS = 30_000;
 const GREETING_MS = 10_000;
 const PING_AFTER_MS = 20_000;
 const PONG_WITHIN_MS = 10_000;
+/** A link that ends so is given up only to greet anew. */
+const TO_GREET_ANEW: ReadonlySet<string> = new Set(['writer.fenced', 'room.lineageChanged', 'auth.expired']);
 /** More waits in the outbox while this much has not left the tab. */
 const MAX_BUFFERED = 256 * 1024;
 
@@ -51,6 +53,8 @@ export function createConnector(transports: readonly Transport[], clock: Clock, 
   let current: OpenLink | undefined;
   let cancelWait: (() => void) | undefined;
   let closed = false;
+  /** The present try was made without waiting, and nothing has come of it yet. */
+  let wasAtOnce = false;
   const isAvailable = transports.map(() => true);
   const stopWatching: (() => void)[] = [];
 
@@ -70,9 +74,10 @@ export function createConnector(transports: readonly Transport[], clock: Clock, 
       current = undefined;
       if (closed) return;
       events.lost(reason);
-      // Given up only to greet anew, after the relay did what was wanted of it: nobody is in trouble.
-      const isToGreetAnew = isCotableError(reason, 'writer.fenced') || isCotableError(reason, 'auth.expired');
-      wait(isToGreetAnew && attempt === 0 ? 0 : undefined);
+      // Given up only to greet anew: nobody is in trouble, unless it happens again before anything comes of it.
+      const isToGreetAnew = reason !== undefined && TO_GREET_ANEW.has(reason.code);
+      wasAtOnce = isToGreetAnew && !wasAtOnce;
+      wait(wasAtOnce ? 0 : undefined);
     });
   }
 
@@ -105,6 +110,7 @@ export function createConnector(transports: readonly Transport[], clock: Clock, 
     },
     settled() {
       attempt = 0;
+      wasAtOnce = false;
     },
     close() {
       closed = true;
@@ -179,5 +185,5 @@ function openLink(transport: Transport, clock: Clock, events: ConnectorEvents, e
 }
 
 function isRelayFrame(frame: RelayFrame | StoreFrame): frame is RelayFrame {
-  return frame.type !== 'hello' && frame.type !== 'mutate' && frame.type !== 'auth' && frame.type !== 'ping';
+  return frame.type !== 'hello' && frame.type !== 'mutate' && frame.type !== 'auth' && frame.type !== 'bye' && frame.type !== 'ping';
 }

@@ -1,4 +1,5 @@
 import type { MutationKey } from '../ports/relay-storage.ts';
+import { FIRST_PICKED_WRITER } from '../ports/writer-ids.ts';
 import type { CallFrame, MutationRange, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import type { EntryRecord } from '../protocol/records.ts';
@@ -12,8 +13,8 @@ const MAX_WAY_MS = 250;
 /** One link's way from greeting to sending. */
 export interface Conversation {
   readonly link: OpenLink;
-  /** The writer that the relay knows for this link. */
-  readonly writer: number;
+  /** The writer that it was greeted with; 0: none. */
+  readonly named: number;
   /** Writers it was greeted with, to be fenced. */
   readonly fence: readonly number[];
   /** By the device's own clock. */
@@ -38,16 +39,15 @@ export interface Conversation {
 export interface Greeter {
   readonly userId: string;
   readonly token: string;
-  /** 0: none; then the link is good for reading. */
-  readonly writer: number;
   /** Whether what is confirmed here is of no use. */
   readonly wantsSnapshot: boolean;
 }
 
 /** Says hello over a link that has just opened. */
-export function greet(core: Core, link: OpenLink, { userId, token, writer, wantsSnapshot }: Greeter): Conversation {
+export function greet(core: Core, link: OpenLink, { userId, token, wantsSnapshot }: Greeter): Conversation {
   const { replica, host, replicaName } = core;
   const fence = [...core.fence];
+  const named = nameWriter(core, wantsSnapshot);
   link.send({
     type: 'hello',
     schemaVersion: host.schema.schemaVersion,
@@ -58,14 +58,14 @@ export function greet(core: Core, link: OpenLink, { userId, token, writer, wants
     epoch: replica.birth.epoch,
     seq: replica.seq,
     replica: replicaName,
-    writer,
+    writer: named,
     fence,
     streams: core.streams.places(),
     outbox: toRanges([...replica.pending.values(), ...replica.foreign.values()].map((mutation) => mutation.key)),
   });
   return {
     link,
-    writer,
+    named,
     fence,
     greetedAt: core.localNow(),
     welcome: undefined,
@@ -77,6 +77,22 @@ export function greet(core: Core, link: OpenLink, { userId, token, writer, wants
     sentIds: new Set(),
     asked: new Set(),
   };
+}
+
+/**
+ * The writer to go on with: a lease, or one that this device picked and that something pending was written by. One that has
+ * nothing pending, or whose mutations run again anyhow and were never sent, is given up for a lease.
+ */
+function nameWriter({ replica }: Core, wantsSnapshot: boolean): number {
+  const { writer, pending, writerStart, birth } = replica;
+  if (writer < FIRST_PICKED_WRITER) return writer;
+  const runsAgain = wantsSnapshot || birth.lineage === 0;
+  return pending.size === 0 || (runsAgain && writerStart) ? 0 : writer;
+}
+
+/** What the relay has fenced with its welcome. */
+export function fencedWith({ named, fence }: Conversation, welcome: WelcomeFrame): readonly number[] {
+  return named === 0 || named === welcome.writer ? fence : [...fence, named];
 }
 
 /** What the relay's clock was ahead of this device's. Its answer was on its way for about half of the time since the question; the rest, if it is much, the relay took. */

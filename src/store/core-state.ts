@@ -3,6 +3,7 @@ import type { CotableError } from '../errors.ts';
 import { randomName } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions, MutatorHost } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
+import { pickWriter } from '../ports/writer-ids.ts';
 import type { AnySchema, Session } from '../schema/schema.ts';
 import { createHybridClock, type HybridClock } from '../util/hlc.ts';
 import { createDisk, type Disk } from './disk.ts';
@@ -56,6 +57,8 @@ export interface CoreState {
   stales: number;
   /** Writers that may still carry what is pending: the relay must fence them before anything of it is sent again. */
   readonly fence: Set<number>;
+  /** Those that it has fenced. */
+  readonly fenced: Set<number>;
   readonly disk: Disk;
   readonly hybrid: HybridClock;
   readonly streams: Streams;
@@ -90,12 +93,13 @@ export function createCoreState(options: CoreOptions, events: CoreEvents): CoreS
   const state: CoreState = {
     options,
     events,
-    replica: createReplica(schema, randomName(random), NOTHING_CONFIRMED),
+    replica: createReplica(schema, { writer: pickWriter(random), last: 0 }, NOTHING_CONFIRMED),
     replicaName: randomName(random),
     device: { format: 1, schemaVersion: schema.schemaVersion, deviceId: randomName(random).toString(36), clockOffset: 0 },
     mustRebuild: false,
     stales: 0,
     fence: new Set(),
+    fenced: new Set(),
     disk,
     hybrid: createHybridClock(now),
     streams: createStreams(() => state.replica.tables),

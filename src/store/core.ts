@@ -10,7 +10,14 @@ import type { Foreign } from './foreign.ts';
 import type { Journal } from './journal.ts';
 import { createLogFold } from './log-fold.ts';
 import { ownedBy } from './owner.ts';
-import { NOTHING_CONFIRMED, type Confirmed, type ForeignMutation, type PendingMutation, type Replica } from './replica.ts';
+import {
+  NOTHING_CONFIRMED,
+  type Confirmed,
+  type ForeignMutation,
+  type PendingMutation,
+  type Replica,
+  type WriterStart,
+} from './replica.ts';
 import { createRoadBack } from './road-back.ts';
 import { confirmBatch, devicePut, installBatch, keys, outboxPut, toForeign, type Stored, type StoredDevice } from './stored.ts';
 import type { Streams } from './streams.ts';
@@ -39,7 +46,7 @@ export interface Core {
   localNow(): number;
   /** The relay has said whose this device is, and what it may do. What is pending as the device's own runs again as that user's. */
   identified(identity: Pick<StoredDevice, 'userId' | 'isReader' | 'session'>): void;
-  /** The relay has told its time, and fenced these writers. */
+  /** The relay has told its time, and fenced these writers: nothing that is pending can be accepted as theirs. */
   welcomed(clockOffset: number, fenced: readonly number[]): void;
   /** Reads the device. What is pending there runs again here, or, if `isShared`, is shown as that of other tabs. */
   load(journal: Journal, isShared: boolean): Promise<Stored & { readonly device: StoredDevice }>;
@@ -52,18 +59,23 @@ export interface Core {
   /** Tells observers what has changed since the last time. */
   publish(): void;
   confirm(records: readonly (EntryRecord | AckRecord)[]): void;
-  /** Goes the road back from what is on disk, and judges what cannot run again. */
-  replay(ceiling: number): Promise<void>;
+  /** Writes as `writer` from now on: nothing is pending, and all that was ever written as it is here. */
+  become(writer: WriterStart): void;
   /**
-   * Gives up a writer: what this tab is to send runs again under a new one. Which that is the disk says, since another
-   * tab may have taken over what was pending here; `adopted` are taken over from others.
+   * Goes the road back from what is on disk, and judges what cannot run again. It runs as `writer`; left out, or when the disk
+   * has less than was confirmed here, as somebody new.
+   */
+  replay(ceiling: number, writer: WriterStart | undefined): Promise<void>;
+  /**
+   * What this tab is to send runs again, as somebody new where it was sent before. What that is the disk says, since
+   * another tab may have taken over what was pending here; `adopted` are taken over from others.
    */
   renew(adopted?: ReadonlySet<string>): Promise<void>;
   /**
-   * Takes a snapshot, with the entries since, in the place of all that was confirmed, replays what is pending, and judges
-   * what cannot run again. `accepted`: those of the outbox that are in it.
+   * Takes a snapshot, with the entries since, in the place of all that was confirmed, replays what is pending as `writer`, and
+   * judges what cannot run again. `accepted`: those of the outbox that are in it.
    */
-  install(confirmed: Confirmed, ceiling: number, accepted: readonly Accepted[]): Promise<void>;
+  install(confirmed: Confirmed, ceiling: number, writer: WriterStart, accepted: readonly Accepted[]): Promise<void>;
 }
 
 export function createCore(options: CoreOptions, events: CoreEvents): Core {
@@ -75,6 +87,12 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
   /** What is confirmed cannot be read back: the relay has it. */
   function forget(): void {
     disk.writeQuietly({ deletePrefix: [['doc'], ['log']], delete: [keys.base] });
+  }
+
+  /** Whether it holds all that the documents hold which are there: those may have been written by whom these are to be. */
+  function isWhole({ lineage, epoch, seq }: Confirmed): boolean {
+    const { birth, seq: reached } = state.replica;
+    return birth.lineage === lineage && birth.epoch === epoch && seq >= reached;
   }
 
   return {
@@ -110,7 +128,10 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
     },
 
     welcomed(clockOffset, fenced) {
-      for (const writer of fenced) fence.delete(writer);
+      for (const writer of fenced) {
+        fence.delete(writer);
+        state.fenced.add(writer);
+      }
       state.device = { ...state.device, clockOffset };
       disk.writeQuietly({ put: [devicePut(state.device)], delete: fenced.map(keys.fence) });
     },
@@ -128,7 +149,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       const pending = isShared ? [] : stored.outbox;
       const read = new Map(pending.map((mutation) => [mutation.id, mutation]));
       const buildOn = (confirmed: Confirmed): Promise<void> =>
-        build({ confirmed, pending, read, ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
+        build({ confirmed, pending, read, ceiling: Number.MAX_SAFE_INTEGER, writer: state.replica.writerStart, isFinal: false });
       if (stored.damage) events.damaged(stored.damage);
       if (stored.isForgotten) forget();
       try {
@@ -175,23 +196,27 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       logFold.grown();
     },
 
-    async replay(ceiling) {
+    become: (writer) => state.replica.become(writer),
+
+    async replay(ceiling, writer) {
       hybrid.lower(ceiling);
-      await build({ ...(await readBack(NONE)), ceiling, isFinal: true });
+      const back = await readBack(NONE);
+      await build({ ...back, ceiling, writer: isWhole(back.confirmed) ? writer : undefined, isFinal: true });
     },
 
     async renew(adopted = NONE) {
-      state.replica.hasSent = true;
-      await build({ ...(await readBack(adopted)), ceiling: Number.MAX_SAFE_INTEGER, isFinal: false });
+      const back = await readBack(adopted);
+      const writer = isWhole(back.confirmed) ? state.replica.writerStart : undefined;
+      await build({ ...back, ceiling: Number.MAX_SAFE_INTEGER, writer, isFinal: false });
     },
 
-    async install(confirmed, ceiling, accepted) {
+    async install(confirmed, ceiling, writer, accepted) {
       const over = [...state.replica.foreign.values()].filter(({ id }) => foreign.isIn(confirmed, id));
       const settled = [...accepted.map(({ mutation }) => mutation), ...over];
       disk.writeQuietly(installBatch({ ...state.replica.birth, seq: state.replica.seq }, confirmed, settled));
       verdicts.settle(accepted);
       hybrid.lower(ceiling);
-      await build({ confirmed, pending: state.replica.pending.values(), read: new Map(), ceiling, isFinal: true });
+      await build({ confirmed, pending: state.replica.pending.values(), read: new Map(), ceiling, writer, isFinal: true });
     },
   };
 }

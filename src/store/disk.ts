@@ -24,8 +24,8 @@ export interface Disk {
   keep(id: string, record: StorageBatch): Promise<void>;
   /**
    * Writes records of mutations that ran again, and `fence`; those of `rejected` end as rejections instead. All that only
-   * for mutations that on disk are still this tab's (`owner`), or what they were when they were `read` there: the ids of
-   * the others is what this resolves with.
+   * for mutations that on disk are still this tab's (`owner`), or what they were when they were `read` there, and not
+   * rejected: the ids of the others is what this resolves with.
    */
   keepAgain(
     mutations: readonly ForeignMutation[],
@@ -114,13 +114,17 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
       if (mutations.length === 0 && fence.size === 0) return lost;
       const update = async (): Promise<void> => {
         try {
-          await journal?.update([keys.device, ...mutations.map(({ key }) => keys.outbox(key))], ([device, ...records]) => {
+          const outbox = mutations.map(({ key }) => keys.outbox(key));
+          const rejections = mutations.map(({ key }) => keys.rejected(key));
+          await journal?.update([keys.device, ...outbox, ...rejections], ([device, ...records]) => {
             const put: [StorageKey, StorageValue][] = [...fence].map((writer) => [keys.fence(writer), true]);
             const gone: StorageKey[] = [];
             for (const [index, mutation] of mutations.entries()) {
               const standing = records[index] as ForeignMutation | undefined;
               const error = rejected.get(mutation.id);
-              if (standing && !isMine(mutation, standing, read.get(mutation.id))) lost.push(mutation.id);
+              // Another tab had taken it over, and had to give it up.
+              if (records[mutations.length + index]) lost.push(mutation.id);
+              else if (standing && !isMine(mutation, standing, read.get(mutation.id))) lost.push(mutation.id);
               // Another tab knows what became of it, and this one is about to hear of it; unless all is gone from here.
               else if (!standing && device && isKept) lost.push(...(error ? [mutation.id] : []));
               else if (error) {

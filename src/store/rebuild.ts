@@ -4,7 +4,7 @@ import { runMutator, type MutatorHost } from '../mutation/run.ts';
 import { CLOCK_STEP_MS } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { msToClock } from '../util/hlc.ts';
-import { createReplica, type Confirmed, type ForeignMutation, type OutboxMutation, type Replica } from './replica.ts';
+import { createReplica, type Confirmed, type ForeignMutation, type OutboxMutation, type Replica, type WriterStart } from './replica.ts';
 
 export interface Rebuilt {
   readonly replica: Replica;
@@ -23,7 +23,7 @@ export async function rebuild(options: {
   readonly schema: AnySchema;
   /** Runs mutators on a replica. */
   readonly host: (replica: Replica) => MutatorHost;
-  readonly writer: number;
+  readonly writer: WriterStart;
   readonly confirmed: Confirmed;
   readonly pending: Iterable<OutboxMutation>;
   readonly foreign: readonly ForeignMutation[];

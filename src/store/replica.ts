@@ -6,7 +6,7 @@ import type { MutatorResult } from '../mutation/run.ts';
 import { CotableError } from '../errors.ts';
 import { MAX_ITEMS } from '../doc/update.ts';
 import { checkFrameSize } from '../protocol/measure.ts';
-import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
+import type { MutationKey, RoomBirth, WriterState } from '../ports/relay-storage.ts';
 import type { Intent, TableUpdate } from '../protocol/frames.ts';
 import type { AckRecord, EntryRecord } from '../protocol/records.ts';
 import type { AnySchema } from '../schema/schema.ts';
@@ -60,6 +60,9 @@ export interface Confirmed extends RoomBirth {
   readonly entries: readonly EntryRecord[];
 }
 
+/** A writer, and the number of its last mutation that the relay has accepted. */
+export type WriterStart = Pick<WriterState, 'writer' | 'last'>;
+
 const NO_BASIS: ReadonlySet<string> = new Set();
 
 export const NOTHING_CONFIRMED: Confirmed = { lineage: 0, epoch: 0, seq: 0, tables: [], entries: [] };
@@ -80,8 +83,15 @@ export interface Replica {
   readonly isDoubled: boolean;
   /** What another tab had pending came in otherwise than it was shown here, and something pending was built on it. */
   readonly isMisled: boolean;
-  /** Whether anything was sent under this writer, so that it may not be used by another document. */
-  hasSent: boolean;
+  /**
+   * The writer for other documents that hold as much as these: `undefined` while something was sent that is not confirmed, and
+   * may be accepted as it is.
+   */
+  readonly writerStart: WriterStart | undefined;
+  /** A pending mutation leaves the tab. */
+  sends(id: string): void;
+  /** Writes as another one from now on. Only while nothing is pending, and with all here that was ever written as it. */
+  become(start: WriterStart): void;
   /**
    * Puts a mutation that has run into documents and rows, all tables together. Throws `mutation.tooLarge` for what a relay
    * would not take: then nothing has changed.
@@ -108,10 +118,10 @@ export interface Replica {
   encode(): readonly TableUpdate[];
 }
 
-export function createReplica(schema: AnySchema, writer: number, confirmed: Confirmed): Replica {
+export function createReplica(schema: AnySchema, start: WriterStart, confirmed: Confirmed): Replica {
   const tables = new Map<string, TableState>();
   for (const name of Object.keys(schema.tables)) {
-    const doc = createTableDoc(name, writer);
+    const doc = createTableDoc(name, start.writer);
     // Of no relay's room: what this device lost nobody else may have, and what it has is to be read all the same.
     const isOwn = confirmed.lineage === 0;
     doc.apply(
@@ -123,11 +133,16 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
   }
   const pending = new Map<string, PendingMutation>();
   const foreign = new Map<string, ForeignMutation>();
+  /** What left the tab and is not confirmed. */
+  const unanswered = new Set<string>();
+  let { writer } = start;
+  /** The number of the last mutation that was made, and of the last one that is confirmed. */
+  let last = start.last;
+  let lastConfirmed = start.last;
   let lastPlace = 0;
   let seq = confirmed.seq;
   let confirmedClock = Math.max(0, ...[...tables.values()].map((table) => table.highestClock));
   for (const { clock } of confirmed.entries) confirmedClock = Math.max(confirmedClock, clock);
-  let last = 0;
   let isDoubled = false;
   let isMisled = false;
 
@@ -135,6 +150,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     const mutation = pending.get(id);
     for (const table of mutation?.effects.keys() ?? []) tables.get(table)?.dropPending(id);
     pending.delete(id);
+    unanswered.delete(id);
   }
 
   function hide(id: string): void {
@@ -168,7 +184,12 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
   }
 
   return {
-    writer,
+    get writer() {
+      return writer;
+    },
+    get writerStart() {
+      return unanswered.size === 0 ? { writer, last: lastConfirmed } : undefined;
+    },
     birth: { lineage: confirmed.lineage, epoch: confirmed.epoch },
     get seq() {
       return seq;
@@ -185,7 +206,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
     get isMisled() {
       return isMisled;
     },
-    hasSent: false,
+    sends: (id) => void unanswered.add(id),
     isBasis,
     forget: (id) => void pending.delete(id),
     hide,
@@ -195,6 +216,12 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
       lastPlace = Math.max(lastPlace, mutation.place);
       foreign.set(mutation.id, mutation);
       for (const [table, effect] of mutation.effects) tables.get(table)?.addPending(mutation, effect);
+    },
+
+    become(next) {
+      writer = next.writer;
+      last = lastConfirmed = next.last;
+      for (const { doc } of tables.values()) doc.become(writer);
     },
 
     commit(call, clock, result) {
@@ -252,6 +279,7 @@ export function createReplica(schema: AnySchema, writer: number, confirmed: Conf
         const id = mutationId(entry.key);
         const mine = pending.get(id);
         if (mine && mine.writer !== entry.writer) isDoubled = true;
+        if (entry.writer === writer) lastConfirmed = entry.number;
         const effects = new Map<string, Effect>();
         for (const { table: name, bytes } of entry.updates) {
           const table = tables.get(name);

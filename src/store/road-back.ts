@@ -1,5 +1,6 @@
 import { errorOf, type CotableError } from '../errors.ts';
-import { byOrder, mutationId, randomName } from '../mutation/mutation-id.ts';
+import { byOrder, mutationId } from '../mutation/mutation-id.ts';
+import { pickWriter } from '../ports/writer-ids.ts';
 import type { CoreState } from './core-state.ts';
 import type { LogFold } from './log-fold.ts';
 import { ownedBy } from './owner.ts';
@@ -11,6 +12,7 @@ import {
   type OutboxMutation,
   type PendingMutation,
   type Replica,
+  type WriterStart,
 } from './replica.ts';
 import { keys, toForeign } from './stored.ts';
 import type { TableChanges } from './table-state.ts';
@@ -25,6 +27,8 @@ export interface Build {
   /** Pending here, and seen to by another tab: what became of them only the relay can tell this one. They may be among what is confirmed. */
   readonly gone?: ReadonlySet<string>;
   readonly ceiling: number;
+  /** Whom it runs again as; left out: somebody new. */
+  readonly writer: WriterStart | undefined;
   /** Whether what cannot run again is rejected. */
   readonly isFinal: boolean;
 }
@@ -39,13 +43,7 @@ export interface RoadBack {
 export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
   const { options, events, disk, fence, hybrid, streams, foreign, verdicts, replicaName, publish, stale } = state;
 
-  /** The writer for a rebuilt replica: the same only while nobody else can have heard of it. */
-  function nextWriter(gone: ReadonlySet<string>): number {
-    // One of another name has to greet the relay again, which tells what became of those.
-    return state.replica.hasSent || gone.size > 0 ? randomName(options.random) : state.replica.writer;
-  }
-
-  async function build({ confirmed, pending, read, gone = NONE, ceiling, isFinal }: Build): Promise<void> {
+  async function build({ confirmed, pending, read, gone = NONE, ceiling, writer, isFinal }: Build): Promise<void> {
     const carriers: number[] = [];
     // Another tab may have written to this device's log what is pending here.
     const confirmedIds = new Map(confirmed.entries.map((entry) => [mutationId(entry.key), entry.seq]));
@@ -67,7 +65,8 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
     await rebuild({
       schema: options.schema,
       host: (fresh) => state.hostOf(() => fresh.tables),
-      writer: nextWriter(gone),
+      // One of another name has to greet the relay again, which tells what became of those that are gone.
+      writer: (gone.size === 0 && writer) || { writer: pickWriter(options.random), last: 0 },
       confirmed,
       pending: unsettled(),
       foreign: othersNow(),
@@ -88,8 +87,7 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
           const old = state.replica.tables.get(name);
           if (old) changed.set(name, table.replace(old));
         }
-        const former = [...(state.replica.hasSent ? [state.replica.writer] : []), ...carriers].filter((writer) => writer !== fresh.writer);
-        for (const writer of former) fence.add(writer);
+        fenceFormer(carriers, fresh);
         state.replica = fresh;
         verdicts.settle(accepted);
         kept = keepAll([...fresh.pending.values()], read, isFinal ? failed : NOTHING_FAILED);
@@ -103,6 +101,16 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
     });
     // What cannot run again is out of the outbox before anything of it is sent.
     if (isFinal) await kept;
+  }
+
+  /** Who may still carry what has run again: all it was ever made by, but for this tab's own writer while it has sent nothing of it. */
+  function fenceFormer(carriers: Iterable<number>, fresh: Replica): void {
+    const { writer, writerStart } = state.replica;
+    const former = new Set(carriers);
+    if (writerStart) former.delete(writer);
+    else former.add(writer);
+    former.delete(fresh.writer);
+    for (const carrier of former) if (!state.fenced.has(carrier)) fence.add(carrier);
   }
 
   /** Other tabs may have said something while mutators were awaited. Returns whether something that ran was built on what has changed. */

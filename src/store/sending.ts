@@ -19,7 +19,7 @@ export function sendQueue(core: Core, conversation: Conversation): void {
       link.send(item);
       continue;
     }
-    core.replica.hasSent = true;
+    core.replica.sends(item.id);
     conversation.sentIds.add(item.id);
     const { lineage, epoch } = core.replica.birth;
     const { writer, number, key, clock, name, intents, updates } = item;

@@ -1,5 +1,6 @@
 import { CotableError, errorOf } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
+import { FIRST_PICKED_WRITER } from '../ports/writer-ids.ts';
 import type { CallFrame, OutcomeFrame, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { createDeferred } from '../util/deferred.ts';
 import { createSerial } from '../util/serial.ts';
@@ -31,8 +32,10 @@ export interface SessionEvents {
 export interface Session {
   opened(link: OpenLink): void;
   frame(frame: RelayFrame, link: OpenLink): void;
-  /** The link is gone; `reason` as far as one side gave one. */
-  lost(reason: CotableError | undefined): void;
+  /** The link is gone. */
+  lost(): void;
+  /** The store is being closed, and nothing is made any more: gives the leased writer back, if nothing can come of it any more. */
+  leave(): void;
   /** A mutation or call was made: it is to be sent after those before it. */
   made(item: PendingMutation | CallFrame): void;
   /** What the relay calls the present link. */
@@ -55,8 +58,6 @@ export function createSession(
   events: SessionEvents,
 ): Session {
   let current: Conversation | undefined;
-  /** The relay takes no more from this writer. */
-  let isFenced = false;
   const catchUp = createCatchUp(core, { caughtUp, heard: events.heard, pump });
   const serial = createSerial((error) => {
     const reason =
@@ -65,16 +66,8 @@ export function createSession(
     current?.link.close(reason);
   });
 
-  async function begin(link: OpenLink, token: string): Promise<void> {
-    if (isFenced && core.disk.isKept) await core.renew();
-    if (link.isClosed) return;
-    // With no writer to name, the link is good for reading: the snapshot it brings is built upon with a new one.
-    const writer = isFenced && !core.disk.isKept ? 0 : core.replica.writer;
-    catchUp.wantsSnapshot ||= writer === 0;
-    // Whoever had it fenced may know it from the disk that this tab has lost: it is no less of no use.
-    if (writer === 0) core.replica.hasSent = true;
-    isFenced = false;
-    current = greet(core, link, { userId: identity.claim(), token, writer, wantsSnapshot: catchUp.wantsSnapshot });
+  function begin(link: OpenLink, token: string): void {
+    if (!link.isClosed) current = greet(core, link, { userId: identity.claim(), token, wantsSnapshot: catchUp.wantsSnapshot });
   }
 
   function take(frame: RelayFrame, conversation: Conversation): void | Promise<void> {
@@ -128,7 +121,7 @@ export function createSession(
     // What it holds is of the writer that is given up.
     if (current) current.queue = undefined;
     if (core.disk.isKept) await core.renew(adopted);
-    else isFenced = true;
+    else catchUp.wantsSnapshot = true;
     current?.link.close(new CotableError('writer.fenced', {}));
   }
 
@@ -137,12 +130,14 @@ export function createSession(
     core.verdicts.settle(judge(core, welcome));
     core.foreign.sweep();
     core.publish();
-    // The relay's answer was for another writer: ask again for this one.
-    if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
+    const { replica } = core;
+    const { writer, writerLast: last } = welcome;
+    const isOther = replica.writer !== writer;
     const ceiling = ceilingOf(welcome);
-    if (mustReplay(core, welcome.writerLast, ceiling)) {
+    if (isOther && replica.pending.size === 0 && !mustReplay(core, last, ceiling)) core.become({ writer, last });
+    else if (isOther || mustReplay(core, last, ceiling)) {
       try {
-        if (core.disk.isKept) await core.replay(ceiling);
+        if (core.disk.isKept) await core.replay(ceiling, isOther ? { writer, last } : replica.writerStart);
       } catch (error) {
         if (core.disk.isKept) throw error;
       }
@@ -151,7 +146,8 @@ export function createSession(
         return conversation.link.close(new CotableError('storage.notDurable', {}));
       }
     }
-    if (core.replica.writer !== conversation.writer) return conversation.link.close(new CotableError('writer.fenced', {}));
+    // What ran again was sent by the writer of this link, or the disk had lost something: the relay has to know of a new one.
+    if (core.replica.writer !== writer) return conversation.link.close(new CotableError('writer.fenced', {}));
     if (conversation.link.isClosed) return;
     conversation.queue = [...core.replica.pending.values(), ...runs.unfinished()];
     events.level();
@@ -180,9 +176,14 @@ export function createSession(
     frame(frame, link) {
       serial(() => (current?.link === link ? take(frame, current) : undefined));
     },
-    lost(reason) {
-      isFenced ||= reason?.code === 'writer.fenced' && current?.writer === core.replica.writer;
+    lost() {
       current = undefined;
+    },
+    leave() {
+      const { replica, mustRebuild } = core;
+      // With nothing pending or doubtful, and nothing being done that would change that.
+      if (!current?.queue || mustRebuild || replica.pending.size > 0 || !replica.writerStart) return;
+      if (replica.writer < FIRST_PICKED_WRITER) current.link.send({ type: 'bye', ...replica.writerStart });
     },
     made(item) {
       current?.queue?.push(item);

@@ -154,7 +154,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     trying: () => isRefused(status.state) || enter('connecting'),
     lost(reason) {
       tabs.level(false);
-      session.lost(reason);
+      session.lost();
       identity.lost();
       inTurn(outbox.touch);
       const state = reason && stateAfter(reason);
@@ -303,6 +303,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   }
 
   async function close(): Promise<void> {
+    session.leave();
     connector.close();
     await ready.catch(() => undefined);
     await journal?.close();

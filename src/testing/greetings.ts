@@ -1,13 +1,16 @@
 import { mutationId } from '../mutation/mutation-id.ts';
 import { decodeFrame } from '../protocol/codec.ts';
-import type { HelloFrame, MutateFrame } from '../protocol/frames.ts';
+import { FIRST_PICKED_WRITER } from '../ports/writer-ids.ts';
+import type { ByeFrame, HelloFrame, MutateFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { splitMessage } from '../protocol/message.ts';
 import type { Ledger } from './ledger.ts';
+import type { Kind } from './report.ts';
 import type { Party } from './schedule.ts';
 
 /**
  * Listens to what is said over links about writers: before a store sends what is pending, all other writers that could
- * still carry it, as far as it knows them, have to be fenced, and nothing of those may get into the log any more.
+ * still carry it, as far as it knows them, have to be fenced, and nothing of those may get into the log any more. And of
+ * all opens of stores only one has a writer, until it has given it back.
  */
 export interface Greetings {
   /** A tab has read from its device what another open of a store left there. */
@@ -18,12 +21,17 @@ export interface Greetings {
   repeats(message: Uint8Array): number;
 }
 
-export function createGreetings(ledger: Ledger): Greetings {
+export function createGreetings(ledger: Ledger, count: (kind: Kind) => void): Greetings {
   /** By tab and mutation: the writers it was sent by, or may have been. */
   const carriers = new WeakMap<Party, Map<string, Set<number>>>();
   const hellos = new WeakMap<object, HelloFrame>();
   const answered = new WeakSet<object>();
   const fenced = new Set<number>();
+  /** Each mutation with each writer that it was sent by. */
+  const sent = new Set<string>();
+  /** Which replica was told last that a writer is its own, and which gave it back. */
+  const holders = new Map<number, number>();
+  const returned = new Map<number, number>();
 
   function carry(tab: Party, mutation: string, writer: number): void {
     let known = carriers.get(tab);
@@ -33,11 +41,38 @@ export function createGreetings(ledger: Ledger): Greetings {
     else known.set(mutation, new Set([writer]));
   }
 
-  function sends(tab: Party, { key, writer }: MutateFrame): void {
+  function isTold({ writer }: WelcomeFrame, { replica }: HelloFrame): void {
+    const before = holders.get(writer);
+    if (before === replica) return;
+    if (before !== undefined && returned.get(writer) !== before)
+      ledger.violated(`writer ${writer} has a new holder, and was not given back`);
+    if (writer < FIRST_PICKED_WRITER) count(before === undefined ? 'leases' : 'reuses');
+    holders.set(writer, replica);
+  }
+
+  function isFenced(frame: WelcomeFrame, { fence, writer: named }: HelloFrame): void {
+    for (const writer of named === 0 || named === frame.writer ? fence : [...fence, named]) {
+      // Another user may have it by now.
+      if (returned.has(writer)) continue;
+      fenced.add(writer);
+      ledger.fenced(writer);
+    }
+  }
+
+  function givesBack(tab: Party, { writer }: ByeFrame, { replica }: HelloFrame): void {
+    count('returns');
+    if (holders.get(writer) !== replica) ledger.violated(`${tab.name} gives back writer ${writer}, which it does not have`);
+    returned.set(writer, replica);
+  }
+
+  function sends(tab: Party, { key, writer }: MutateFrame, { replica }: HelloFrame): void {
     const mutation = mutationId(key);
+    if (holders.get(writer) !== replica || returned.get(writer) === replica)
+      ledger.violated(`${tab.name} sends ${mutation} by writer ${writer}, which it does not have`);
+    sent.add(`${mutation} ${writer}`);
     carry(tab, mutation, writer);
     for (const other of carriers.get(tab)?.get(mutation) ?? []) {
-      if (other === writer || fenced.has(other)) continue;
+      if (other === writer || fenced.has(other) || returned.has(other) || !sent.has(`${mutation} ${other}`)) continue;
       ledger.violated(`${tab.name} sends ${mutation}, and nobody has fenced writer ${other}, which may carry it too`);
     }
   }
@@ -52,14 +87,15 @@ export function createGreetings(ledger: Ledger): Greetings {
       if (!isUp && answered.has(link)) return;
       for (const bytes of splitMessage(message)) {
         const frame = decodeFrame(bytes);
-        if (frame.type === 'mutate') sends(tab, frame);
-        else if (frame.type === 'hello') hellos.set(link, frame);
+        if (frame.type === 'hello') hellos.set(link, frame);
+        const hello = hellos.get(link);
+        if (!hello) continue;
+        if (frame.type === 'mutate') sends(tab, frame, hello);
+        else if (frame.type === 'bye') givesBack(tab, frame, hello);
         else if (frame.type === 'welcome') {
           answered.add(link);
-          for (const writer of hellos.get(link)?.fence ?? []) {
-            fenced.add(writer);
-            ledger.fenced(writer);
-          }
+          isFenced(frame, hello);
+          isTold(frame, hello);
         }
       }
     },

@@ -69,6 +69,8 @@ export function createLogFold(migrations: Migrations): LogFold {
       return { seq, mutation: `${replica.toString(36)}-${counter}`, writer };
     },
     reborn(documents, from, to) {
+      // The clocks of all writers begin anew.
+      keyOfItem.clear();
       for (const [table, rows] of to > from ? state : [])
         for (const row of rows.values()) migrate(row, (values) => migrations(table, values, from, to));
       const input = decoding.createDecoder(documents);

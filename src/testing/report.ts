@@ -32,6 +32,9 @@ export const KINDS = [
   'migrations',
   'outdated',
   'ahead',
+  'leases',
+  'returns',
+  'reuses',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
@@ -57,6 +60,8 @@ export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutat
  *   `folds`: times a tab folded its device's log into the documents there.
  * - `upgrades`: times the relay came back with the next version of the app; `migrations`: epochs that began with rows taken
  *   to it; `outdated`: stores that learned that they are too old, `ahead`: that the relay is.
+ * - `leases`: small writers that were leased for the first time; `returns`: those that were given back; `reuses`: those
+ *   that were leased again.
  */
 export type Counts = Readonly<Record<Kind, number>>;
 

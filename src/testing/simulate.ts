@@ -128,7 +128,7 @@ async function playRound<S extends AnySchema>(
   const { seed, backend, act, marks = () => [], clients = CLIENTS } = options;
   const dice = createDice(seed, round);
   const ledger = createLedger(migrationsOf(versions), (isMigrated) => count(isMigrated ? 'migrations' : 'epochs'));
-  const greetings = createGreetings(ledger);
+  const greetings = createGreetings(ledger, (kind) => count(kind));
   const tables = Object.keys(backend.schema.tables);
   const before = stepsOf(totals);
   const hasTabBus = dice.chance(0.8);

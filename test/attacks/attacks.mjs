@@ -1,5 +1,22 @@
 // What make.mjs writes down. `hazard`: which of the measured dangers of Yjs on a server it is.
-import { any, behind, block, clock, fromRelay, head, hello, join, message, mutate, row, text, uint, update, writer } from './bytes.mjs';
+import {
+  any,
+  behind,
+  block,
+  bye,
+  clock,
+  fromRelay,
+  head,
+  hello,
+  join,
+  message,
+  mutate,
+  row,
+  text,
+  uint,
+  update,
+  writer,
+} from './bytes.mjs';
 
 const first = mutate(update([block([head('x')])]));
 const gate = (rule, bytes, { hazard = 'gate', before = [], ...frame } = {}) => ({
@@ -14,6 +31,15 @@ const nested = (depth) => (depth === 0 ? 1 : [nested(depth - 1)]);
 const object = (key) => join([118], uint(1), text(key), any(1));
 const TOO_MANY = 'no more structs and ranges than allowed';
 const ONLY_ITEMS = 'only items are written';
+const NOT_BY_ITSELF = 'only the own writer is written by';
+const NOT_ITS_OWN = 'only the own writer is given back';
+const writesAs = (by) => ({
+  hazard: '4',
+  code: 'protocol.gateRefused',
+  rule: NOT_BY_ITSELF,
+  greeting: { by },
+  frames: [mutate(update([block([head('x')], { by })]), { by })],
+});
 const ASCEND = 'deleted ranges ascend and do not overlap';
 const range = (length, make) => Array.from({ length }, (_, index) => make(index));
 
@@ -32,6 +58,17 @@ export const attacks = {
     update([block([behind([writer, 1], row('x'))], { from: 2 })], [[writer, [[0, 1]]]]),
     { hazard: '3', before: [first] },
   ),
+  // The good store has leased 2. Who names what is not its own is given another one.
+  'h4-writer-of-another-user': writesAs(2),
+  'h4-writer-of-the-relay': writesAs(1),
+  'h4-writer-that-was-never-leased': writesAs(50),
+  'h4-gives-back-what-another-user-has': { hazard: '4', code: 'protocol.gateRefused', rule: NOT_ITS_OWN, frames: [bye(2, 1)] },
+  'h4-writes-as-what-it-gave-back': {
+    hazard: '4',
+    code: 'protocol.gateRefused',
+    rule: NOT_BY_ITSELF,
+    frames: [bye(writer, 0), mutate(update([block([head('x')])]))],
+  },
   'h6-clock-of-another-writer': gate('only the own writer is written by', update([block([head('x')], { by: 5 })]), { hazard: '6' }),
   'h6-gc-for-another-writer': gate(ONLY_ITEMS, update([block([[0, 100]], { by: 5 })]), { hazard: '6' }),
   'h6-frame-of-another-writer': gate('only the own writer is written by', update([block([head('x')], { by: 5 })]), { hazard: '6', by: 5 }),
@@ -157,7 +194,7 @@ export const attacks = {
 };
 
 /** An attack as it stands in the corpus. */
-export function writtenOf({ hazard, code, rule, before = [], frames }) {
+export function writtenOf({ hazard, code, rule, before = [], greeting = {}, frames }) {
   const base64 = (bytes) => Buffer.from(bytes).toString('base64');
   return {
     hazard,
@@ -165,7 +202,7 @@ export function writtenOf({ hazard, code, rule, before = [], frames }) {
     rule,
     // Accepted first, each: what the attack stands on.
     before: before.map((frame) => base64(message(frame))),
-    greeting: base64(message(hello())),
+    greeting: base64(message(hello(greeting))),
     message: base64(message(...frames)),
   };
 }

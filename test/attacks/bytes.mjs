@@ -21,7 +21,8 @@ const texts = (out, list) => list.forEach((text) => encoding.writeVarString(out,
 /** The room that every attack is on: its birth is known. Clocks may lie in the past. */
 export const birth = { lineage: 7, epoch: 1 };
 export const clock = 1_700_000_000_000 * 1024;
-export const writer = 88;
+/** One that a store picks: small ones have to be leased. */
+export const writer = 2 ** 31 + 88;
 
 export const hello = ({ user = 'eve', by = writer, replica = 77, room = 'room' } = {}) =>
   frame(1, (out) => {
@@ -40,6 +41,8 @@ export const mutate = (update, { number = 1, by = writer, table = 'notes', at = 
       encoding.writeVarUint8Array(out, update);
     }
   });
+
+export const bye = (by, last) => frame(6, (out) => numbers(out, [by, last]));
 
 /** A frame that only a relay sends. */
 export const fromRelay = (type, list) => frame(type, (out) => texts(out, list));

@@ -15,6 +15,7 @@ const CALLS = [
   'refuse',
   'writers',
   'fence',
+  'leaseWriter',
   'saveSnapshot',
   'rebirth',
   'queueRun',

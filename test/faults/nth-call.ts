@@ -45,6 +45,8 @@ export function failingRelayStorage(real: RelayStorage, nth: NthCall): RelayStor
     refuse: (...args) => nth.call('refuse', () => real.refuse(...args)),
     writers: (...args) => nth.call('writers', () => real.writers(...args)),
     fence: (...args) => nth.call('fence', () => real.fence(...args)),
+    leaseWriter: (...args) => nth.call('leaseWriter', () => real.leaseWriter(...args)),
+    returnWriter: (...args) => nth.call('returnWriter', () => real.returnWriter(...args)),
     saveSnapshot: (...args) => nth.call('saveSnapshot', () => real.saveSnapshot(...args)),
     rebirth: (...args) => nth.call('rebirth', () => real.rebirth(...args)),
     queueRun: (...args) => nth.call('queueRun', () => real.queueRun(...args)),

@@ -31,7 +31,7 @@ export async function fuzzRelay({ frames, seed }) {
   let sent = 0;
   let accepted = 0;
   let written = 0;
-  let writers = 1_000;
+  let writers = 2 ** 31;
 
   async function inRoom(room) {
     await storage.openRoom(room, birth);

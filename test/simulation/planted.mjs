@@ -160,7 +160,7 @@ export const plantedBugs = [
     name: 'the relay fences nobody',
     patches: [
       { file: 'src/relay/hall.js', from: 'await room.writers.fence(', to: 'void (' },
-      { file: 'src/relay/hall.js', from: 'other.writer === hello.writer || hello.fence.includes(other.writer)', to: 'false' },
+      { file: 'src/relay/hall.js', from: 'replica === hello.replica || hello.fence.includes(writer)', to: 'false' },
     ],
     found: /which the relay had fenced/,
   },
@@ -188,14 +188,30 @@ export const plantedBugs = [
   },
   {
     name: 'a rebuilt replica keeps its writer',
+    patches: [{ file: 'src/store/replica.js', from: 'unanswered.size === 0 ?', to: 'true ?' }],
+    found: /protocol.gateRefused|diverged|stuck|nobody has fenced/,
+  },
+  {
+    name: 'a writer is leased again after an unclean exit',
     patches: [
       {
-        file: 'src/store/road-back.js',
-        from: 'state.replica.hasSent ? randomName(options.random) : state.replica.writer',
-        to: 'state.replica.writer',
+        file: 'adapters/memory/relay-storage.js',
+        from: 'all.find(({ fenced, holder }) => !fenced && holder === 0)',
+        to: 'all.find(({ fenced, last }) => !fenced && last === 0)',
       },
     ],
-    found: /protocol.gateRefused|diverged|stuck/,
+    found: /has a new holder, and was not given back/,
+  },
+  {
+    name: 'a leased writer is numbered from 1 again',
+    patches: [{ file: 'src/store/replica.js', from: 'last = lastConfirmed = next.last', to: 'last = lastConfirmed = 0' }],
+    found: /stuck/,
+  },
+  {
+    name: 'a writer is taken from whoever names it',
+    patches: [{ file: 'src/relay/writers.js', from: 'state.holder !== replica ? undefined', to: 'false ? undefined' }],
+    found: /has a new holder, and was not given back/,
+    isSlow: true,
   },
   {
     name: 'confirmed entries never reach the disk, though their outbox records go',

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { applyUpdate, Doc, Item } from 'yjs';
 import { mutators, schema } from '../fixtures/notes.mjs';
-import { greet, mutate, rawLink, update } from './raw-link.ts';
+import { greet, mutate, rawLink, update, WRITER } from './raw-link.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -109,7 +109,7 @@ describe('a frame that breaks a document though every rule let it pass', () => {
     plantThrow();
     await sendPoison(url);
     const [frame] = kept();
-    expect(frame).toMatchObject({ userId: 'eve', writer: 88, number: 1, mutation: expect.any(String), name: 'write' });
+    expect(frame).toMatchObject({ userId: 'eve', writer: WRITER, number: 1, mutation: expect.any(String), name: 'write' });
     expect(frame?.updates).toEqual([{ table: 'notes', base64: Buffer.from(poison).toString('base64') }]);
     expect(() => applyUpdate(new Doc(), Buffer.from(frame?.updates[0]?.base64 ?? '', 'base64'))).toThrow('a mistake in Yjs');
   });

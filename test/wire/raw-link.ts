@@ -19,6 +19,9 @@ export interface RawLink {
 
 export const TYPES = { hello: 1, mutate: 2, ping: 3, welcome: 16, snapshot: 17, entries: 18, outcome: 19, pong: 20, failed: 21 } as const;
 
+/** One that a store picks: small ones have to be leased. */
+export const WRITER = 2 ** 31 + 88;
+
 export async function rawLink(url: string, headers: Readonly<Record<string, string>> = {}): Promise<RawLink> {
   const socket = new WebSocket(url, { headers });
   socket.binaryType = 'arraybuffer';
@@ -94,7 +97,7 @@ export function hello(fields: Hello): Uint8Array {
     epoch = 0,
     seq = 0,
     replica = 77,
-    writer = 88,
+    writer = WRITER,
   } = fields;
   return frame(TYPES.hello, (out) => {
     encoding.writeVarUint(out, schemaVersion);
@@ -123,7 +126,7 @@ export interface Mutate {
 }
 
 export function mutate(fields: Mutate): Uint8Array {
-  const { lineage, epoch, writer = 88, number = 1, replica = 77, counter = 1, clock, name = 'write', intents = [], updates } = fields;
+  const { lineage, epoch, writer = WRITER, number = 1, replica = 77, counter = 1, clock, name = 'write', intents = [], updates } = fields;
   return frame(TYPES.mutate, (out) => {
     for (const value of [lineage, epoch, writer, number, replica, counter, clock]) encoding.writeVarUint(out, value);
     encoding.writeVarString(out, name);
@@ -143,7 +146,7 @@ export function update(
   options: { readonly writer?: number; readonly map?: string } = {},
 ): Uint8Array {
   const doc = new Doc();
-  doc.clientID = options.writer ?? 88;
+  doc.clientID = options.writer ?? WRITER;
   const map = doc.getMap(options.map ?? 'notes');
   doc.transact(() => {
     for (const [key, cell] of Object.entries(cells)) map.set(key, cell);
@@ -155,14 +158,23 @@ export function update(
 export async function greet(
   link: RawLink,
   fields: Hello = {},
-): Promise<{ readonly lineage: number; readonly epoch: number; readonly head: number; readonly now: number; readonly writerLast: number }> {
+): Promise<{
+  readonly lineage: number;
+  readonly epoch: number;
+  readonly head: number;
+  readonly now: number;
+  readonly writer: number;
+  readonly writerLast: number;
+}> {
   const before = link.bodies(TYPES.welcome).length;
   link.send(hello(fields));
   for (;;) {
     const welcome = link.bodies(TYPES.welcome)[before];
     if (welcome) {
-      const [lineage = 0, epoch = 0, head = 0, now = 0, writerLast = 0] = Array.from({ length: 5 }, () => decoding.readVarUint(welcome));
-      return { lineage, epoch, head, now, writerLast };
+      const [lineage = 0, epoch = 0, head = 0, now = 0, writer = 0, writerLast = 0] = Array.from({ length: 6 }, () =>
+        decoding.readVarUint(welcome),
+      );
+      return { lineage, epoch, head, now, writer, writerLast };
     }
     await Promise.race([new Promise((resolve) => link.socket.once('message', resolve)), refused(link)]);
   }

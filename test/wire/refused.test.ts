@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { applyUpdate, Doc, encodeStateAsUpdate, Map as YMap } from 'yjs';
 import { mutators, schema } from '../fixtures/notes.mjs';
-import { frame, greet, hello, mutate, rawLink, TYPES, update, type Mutate, type RawLink } from './raw-link.ts';
+import { frame, greet, hello, mutate, rawLink, TYPES, update, type Mutate, type RawLink, WRITER } from './raw-link.ts';
 
 interface Scene {
   readonly url: string;
@@ -85,7 +85,7 @@ const bad: Record<string, { readonly code: string; readonly change: (right: Muta
     code: 'protocol.gateRefused',
     change({ clock }) {
       const doc = new Doc();
-      doc.clientID = 88;
+      doc.clientID = WRITER;
       const updates: Uint8Array[] = [];
       doc.on('update', (bytes: Uint8Array) => updates.push(bytes));
       doc.getMap('notes').set('w', [clock]);
@@ -100,7 +100,7 @@ const bad: Record<string, { readonly code: string; readonly change: (right: Muta
       other.clientID = 4711;
       other.getMap('notes').set('x', [clock]);
       const doc = new Doc();
-      doc.clientID = 88;
+      doc.clientID = WRITER;
       // What the other client wrote never reached the relay.
       applyUpdate(doc, encodeStateAsUpdate(other));
       const updates: Uint8Array[] = [];
@@ -129,7 +129,7 @@ const bad: Record<string, { readonly code: string; readonly change: (right: Muta
     code: 'protocol.gateRefused',
     change() {
       const doc = new Doc();
-      doc.clientID = 88;
+      doc.clientID = WRITER;
       doc.getMap('notes').set('x', new YMap());
       return { updates: [['notes', encodeStateAsUpdate(doc)]] };
     },
