@@ -202,7 +202,9 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
           others.delete(from);
           listed.delete(from);
           silent.set(from, 0);
-          tick();
+          // What it wrote last it told nobody, while it was closing: where nothing can be sent now, it is to be seen at least.
+          if (isLevel) tick();
+          else void readOutbox();
           break;
         case 'dismissed':
         case 'sync':

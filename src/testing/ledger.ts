@@ -55,6 +55,8 @@ export function createLedger(migrations: Migrations, reborn: (isMigrated: boolea
   const rejected = new Set<string>();
   const inLog = new Set<string>();
   const fenced = new Set<number>();
+  /** The number of each writer's last entry. */
+  const numbers = new Map<number, number>();
   let seen: { readonly store: Onlooker; readonly mutation: string }[] = [];
   let length = 0;
   let epoch = 1;
@@ -99,12 +101,15 @@ export function createLedger(migrations: Migrations, reborn: (isMigrated: boolea
       for (; length < log.length; length++) {
         const bytes = log[length];
         if (!bytes) return violated(`entry ${length + 1} of the log is missing`);
-        const { seq, mutation, writer } = fold.add(bytes);
+        const { seq, mutation, writer, number } = fold.add(bytes);
         if (seq !== length + 1) violated(`entry ${length + 1} of the log is numbered ${seq}`);
         if (inLog.has(mutation)) violated(`${mutation} is in the log twice`);
         if (rejected.has(mutation)) violated(`${mutation} is in the log, and was rejected`);
         if (!kept.has(mutation) && !unkept.has(mutation)) violated(`${mutation} is in the log, and its record never was on a device`);
         if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);
+        const last = numbers.get(writer) ?? 0;
+        if (number !== last + 1) violated(`${mutation} is in the log as number ${number} of writer ${writer}, behind number ${last}`);
+        numbers.set(writer, number);
         inLog.add(mutation);
       }
       if (!room) return;

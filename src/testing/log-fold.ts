@@ -7,7 +7,7 @@ import { decodeUpdate } from 'yjs';
  */
 export interface LogFold {
   /** Takes the next entry. Throws when it is not what a log holds. */
-  add(bytes: Uint8Array): { readonly seq: number; readonly mutation: string; readonly writer: number };
+  add(bytes: Uint8Array): { readonly seq: number; readonly mutation: string; readonly writer: number; readonly number: number };
   /**
    * Learns which items a new epoch begins with: entries are written on them. What they hold is no news, and not looked at;
    * where the schema's version has risen, the fold migrates its own rows.
@@ -56,7 +56,7 @@ export function createLogFold(migrations: Migrations): LogFold {
     add(bytes) {
       const input = decoding.createDecoder(bytes);
       if (decoding.readUint8(input) !== 0) throw new Error('the log holds something else than entries');
-      const [seq = 0, replica = 0, counter = 0, writer = 0] = Array.from({ length: 6 }, () => decoding.readVarUint(input));
+      const [seq = 0, replica = 0, counter = 0, writer = 0, number = 0] = Array.from({ length: 6 }, () => decoding.readVarUint(input));
       for (const isRepair of [false, true]) {
         for (let left = decoding.readVarUint(input); left > 0; left--) {
           const table = decoding.readVarString(input);
@@ -66,7 +66,7 @@ export function createLogFold(migrations: Migrations): LogFold {
           if (!isRepair) for (const [key, cell] of found) apply(rows, key, cell);
         }
       }
-      return { seq, mutation: `${replica.toString(36)}-${counter}`, writer };
+      return { seq, mutation: `${replica.toString(36)}-${counter}`, writer, number };
     },
     reborn(documents, from, to) {
       // The clocks of all writers begin anew.

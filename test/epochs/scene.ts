@@ -59,6 +59,8 @@ export interface Scene {
   /** Ends the relay and starts another on the same disk. */
   restart(options?: StartOptions): Promise<void>;
   stored(): Promise<StoredState>;
+  /** The log. */
+  entries(): Promise<readonly Uint8Array[]>;
 }
 
 /** With `hub` it takes the place of the relay that was there. */
@@ -100,6 +102,7 @@ export async function scene(kind: (typeof KINDS)[number], first: StartOptions = 
       relay = start();
     },
     stored: () => storedState(storage),
+    entries: async () => (await storage.entries('room', 0, 10_000)).map(({ bytes }) => bytes),
   };
 }
 

@@ -203,15 +203,9 @@ export const plantedBugs = [
     found: /has a new holder, and was not given back/,
   },
   {
-    name: 'a leased writer is numbered from 1 again',
-    patches: [{ file: 'src/store/replica.js', from: 'last = lastConfirmed = next.last', to: 'last = lastConfirmed = 0' }],
-    found: /stuck/,
-  },
-  {
-    name: 'a writer is taken from whoever names it',
-    patches: [{ file: 'src/relay/writers.js', from: 'state.holder !== replica ? undefined', to: 'false ? undefined' }],
-    found: /has a new holder, and was not given back/,
-    isSlow: true,
+    name: 'a writer that is leased again is numbered from 1 again',
+    patches: [{ file: 'adapters/memory/relay-storage.js', from: 'holder: replica };', to: 'holder: replica, last: 0 };' }],
+    found: /is in the log as number 1 of writer/,
   },
   {
     name: 'confirmed entries never reach the disk, though their outbox records go',

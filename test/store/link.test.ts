@@ -1,4 +1,4 @@
-import { createStore, type Store, type Transport } from 'cotable';
+import { CotableError, createStore, type Store, type Transport } from 'cotable';
 import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
 import { createRelay } from 'cotable/relay';
 import { memoryHub, type MemoryHub } from 'cotable/transports/memory';
@@ -115,6 +115,34 @@ describe('the link of a store', () => {
     expect(store.status).toMatchObject({ state: 'offline', reason: { code: 'protocol.timeout' } });
     await vi.advanceTimersByTimeAsync(2_000);
     await store.synced;
+  });
+
+  it('[LK7] that is given up to greet anew is opened at once, and the next one after a delay, until the relay has done what was wanted', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.9);
+    const triedAt: number[] = [];
+    let reason = 'room.lineageChanged';
+    const unwilling: Transport = {
+      connect(events) {
+        triedAt.push(Date.now());
+        setImmediate(() => events.opened());
+        return { send: () => setImmediate(() => events.closed(new CotableError<string>(reason, {}))), close: () => undefined, buffered: 0 };
+      },
+    };
+    open([unwilling]);
+    await turns();
+    await vi.advanceTimersByTimeAsync(0);
+    await turns();
+    expect(triedAt).toHaveLength(2);
+    reason = 'writer.fenced';
+    await vi.advanceTimersByTimeAsync(800);
+    await turns();
+    expect(triedAt).toHaveLength(2);
+    for (let n = 0; n < 60; n++) {
+      await vi.advanceTimersByTimeAsync(500);
+      await turns();
+    }
+    expect(triedAt.length).toBeLessThan(14);
+    expect(triedAt.length).toBeGreaterThan(3);
   });
 
   it('[LK6] carries all frames of one turn as one message', async () => {

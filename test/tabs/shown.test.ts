@@ -1,3 +1,4 @@
+import type { ClientStorage } from 'cotable';
 import { describe, expect, test, vi } from 'vitest';
 import { foldLog } from '../property/oracle.mjs';
 import { collect, kept, level, rowsOf, turns, when, type TestStore } from '../spec/support.ts';
@@ -22,6 +23,29 @@ describe('tabs of a device', () => {
     await level(one, two);
     expect(await equalRows(one, two)).toMatchObject({ things: [['from one', { value: 3 }]] });
     expect((await scene.storage.entries('room', 0, 100)).length).toBe(4);
+  });
+
+  test('[TB27] show what one that closes was still writing when they opened, offline', async () => {
+    const scene = createRelayScene(writes);
+    let write = (): void => undefined;
+    const mayWrite = new Promise<void>((done) => (write = done));
+    const slow: ClientStorage = {
+      async open(name) {
+        const database = await scene.disk.open(name);
+        return { ...database, write: (batch) => mayWrite.then(() => database.write(batch)) };
+      },
+    };
+    const one = scene.openOffline('a', { storage: slow });
+    await one.ready;
+    await one.mutate.act([['things', 'last', 1]]);
+    const closing = one.close();
+    const two = scene.openOffline('b');
+    await two.ready;
+    expect(two.table('things').has('last')).toBe(false);
+    write();
+    await closing;
+    await thing(two, 'last', 1);
+    expect(two.status.pending).toBe(1);
   });
 
   test('[TB2] of which there are five show the same while offline, while they come back, and afterwards', async () => {
