@@ -79,7 +79,7 @@ export const catalogue = {
   'writer.fenced': {
     httpStatus: 409,
     message: 'The writer of this link may not write any more',
-    hint: 'The store takes a new writer and replays what is pending.',
+    hint: 'The store is given a new writer and replays what is pending.',
   },
   'writer.gap': {
     httpStatus: 409,

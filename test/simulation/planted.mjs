@@ -216,7 +216,7 @@ export const plantedBugs = [
         to: 'put: [],',
       },
     ],
-    found: /protocol.badFrame/,
+    found: /protocol.badFrame|tally .* is \d+, of \d+ mutations/,
   },
   // Of tabs that share a device.
   {

@@ -1,5 +1,5 @@
 import type { ClientStorage } from 'cotable';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { foldLog } from '../property/oracle.mjs';
 import { collect, kept, level, rowsOf, turns, when, type TestStore } from '../spec/support.ts';
 import { createRelayScene } from './scene.ts';
@@ -26,6 +26,8 @@ describe('tabs of a device', () => {
   });
 
   test('[TB27] show what one that closes was still writing when they opened, offline', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
     const scene = createRelayScene(writes);
     let write = (): void => undefined;
     const mayWrite = new Promise<void>((done) => (write = done));
@@ -41,6 +43,10 @@ describe('tabs of a device', () => {
     const closing = one.close();
     const two = scene.openOffline('b');
     await two.ready;
+    // It has looked who is there, and at what is on disk.
+    await turns(10);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await turns(10);
     expect(two.table('things').has('last')).toBe(false);
     write();
     await closing;
