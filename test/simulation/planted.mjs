@@ -88,7 +88,7 @@ export const plantedBugs = [
   {
     name: 'the relay takes a mutation behind one that is missing',
     patches: [{ file: 'src/relay/writers.js', from: 'if (number !== state.last + 1)', to: 'if (false)' }],
-    found: /gateRefused|storage.conflict|was never|never came to be|diverged/,
+    found: /gateRefused|Another writer was at this room first|was never|never came to be|diverged/,
   },
   {
     name: 'a store leaves out a number',
@@ -118,7 +118,7 @@ export const plantedBugs = [
         to: 'return true;',
       },
     ],
-    found: /storage.conflict|is in the log twice/,
+    found: /Another writer was at this room first|is in the log twice/,
   },
   {
     name: 'a store takes an entry behind one that is missing',
