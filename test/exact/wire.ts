@@ -179,7 +179,8 @@ export function stranger(
 /** What a relay said in its welcome of mutations that a hello named: the place in the log, or the code of the refusal. */
 export function outcomesIn(welcome: decoding.Decoder): Readonly<Record<string, number | string>> {
   for (let numbers = 0; numbers < 5; numbers++) decoding.readVarUint(welcome);
-  decoding.readVarString(welcome);
+  // The user, and the session.
+  for (let texts = 0; texts < 2; texts++) decoding.readVarString(welcome);
   const outcomes: Record<string, number | string> = {};
   for (let left = decoding.readVarUint(welcome); left > 0; left--) {
     const id = idOf(decoding.readVarUint(welcome), decoding.readVarUint(welcome));
