@@ -24,8 +24,8 @@ export function openLightSocket(url, onMessage) {
     bytes: 0,
     send: (message) => socket.write(frame(BINARY, message)),
     close: () => socket.destroy(),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
   };
 
   function frames(bytes) {

@@ -248,6 +248,9 @@ async function run(kind: Kind, steps: readonly Step[]): Promise<void> {
     // Whoever lacks something learns so with what comes next.
     await pass(1_000);
     say?.('room', '.');
+    await turns(3);
+    // The time of the next sending has not come when the run ends.
+    say?.('room', '!');
     finish();
     for (const user of users) {
       hub.release(user);
