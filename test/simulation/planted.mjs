@@ -295,9 +295,4 @@ export const plantedBugs = [
     patches: [{ file: 'src/store/log-fold.js', from: 'present.pending.size > 0 || ', to: '' }],
     found: /an item stands on known ones|diverged/,
   },
-  {
-    name: 'a store that has lost its disk keeps a writer that was fenced before it sent anything',
-    patches: [{ file: 'src/store/session.js', from: 'if (writer === 0)', to: 'if (false)' }],
-    found: /stuck/,
-  },
 ];
