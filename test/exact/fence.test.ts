@@ -3,9 +3,9 @@ import * as decoding from 'lib0/decoding';
 import { keyOf } from '../spec/faults.ts';
 import { collect } from '../spec/support.ts';
 import { writes } from '../tabs/watch.ts';
-import { hello, mutate, TYPES, update } from '../wire/raw-link.ts';
+import { hello, mutate, TYPES, update, WRITER } from '../wire/raw-link.ts';
 import { createExact, type Exact, type ExactTab } from './scene.ts';
-import { entriesOf, stranger, type SentHello, type SentMutation } from './wire.ts';
+import { entriesOf, stranger, welcomeIn, type Sent, type SentHello, type Welcome } from './wire.ts';
 
 const MUTED = { code: 'chat.muted', params: {} };
 
@@ -45,6 +45,8 @@ describe('a handshake after a replay', () => {
     async (which) => {
       const { world, tabs, ids, go } = await stalled();
       expect(await entriesOf(world.storage)).toEqual([]);
+      const greeting = tabs.own.line.sent().findLast((frame): frame is SentHello => frame.type === 'hello');
+      expect(greeting?.fence).toEqual(expect.arrayContaining([...writersOf(tabs[which].line.links[0]!.sent)]));
       tabs[which].line.links[0]?.deliver();
       await world.settle();
       expect(await entriesOf(world.storage)).toEqual([]);
@@ -54,43 +56,38 @@ describe('a handshake after a replay', () => {
     },
   );
 
-  test('[EX13] names a writer that the relay never takes again, whoever names it', async () => {
+  test('[EX13] fences writers for ever: one of them is given to nobody, whoever names it', async () => {
     const world = await createExact();
     const line = world.hub.transport('stranger');
-    const first = stranger(line, hello({ userId: 'alice', writer: 88 }));
+    const first = stranger(line, hello({ userId: 'alice', replica: 1, writer: WRITER }));
     await world.settle();
-    stranger(line, hello({ userId: 'alice', writer: 89, fence: [88] }));
+    const second = stranger(line, hello({ userId: 'alice', replica: 2, writer: WRITER + 1, fence: [WRITER] }));
     await world.settle();
     await world.restart();
-    const again = stranger(line, hello({ userId: 'alice', writer: 88 }));
+    const again = stranger(line, hello({ userId: 'alice', replica: 3, writer: WRITER }));
     await world.settle();
-    expect(first.heard.some(({ type }) => type === TYPES.welcome)).toBe(true);
-    expect(again.heard.map(({ type, body }) => type === TYPES.failed && decoding.readVarString(body))).toEqual(['writer.fenced']);
+    expect([first, second].map((each) => welcomeOf(each).writer)).toEqual([WRITER, WRITER + 1]);
+    expect(welcomeOf(again).writer).not.toBe(WRITER);
   });
 
-  test('[EX42] names a writer that is one user’s own, and whose mutations are numbered 1, 2, 3', async () => {
+  test('[EX42] is given a writer that is no other user’s, and whose mutations are numbered 1, 2, 3', async () => {
     const world = await createExact();
     const line = world.hub.transport('stranger');
-    const alice = stranger(line, hello({ userId: 'alice', writer: 88 }));
+    const alice = stranger(line, hello({ userId: 'alice', replica: 77, writer: WRITER }));
     await world.settle();
-    const bob = stranger(line, hello({ userId: 'bob', writer: 88 }));
+    const bob = stranger(line, hello({ userId: 'bob', replica: 78, writer: WRITER }));
     await world.settle();
-    const said = ({ heard }: typeof bob): readonly string[] =>
-      heard.flatMap(({ type, body }) => (type === TYPES.failed ? decoding.readVarString(body) : []));
-    expect([said(alice), said(bob)]).toEqual([[], ['writer.fenced']]);
-    const { body } = alice.heard.find(({ type }) => type === TYPES.welcome)!;
-    const [lineage, epoch] = [decoding.readVarUint(body), decoding.readVarUint(body)];
+    const { lineage, epoch, writer } = welcomeOf(alice);
+    expect([writer, welcomeOf(bob).writer === WRITER]).toEqual([WRITER, false]);
     const clock = Date.now() * 1024;
-    const write = (number: number): Uint8Array => {
-      const updates = [['things', update({ [`n${number}`]: [clock, { value: 1 }] }, { map: 'things' })]] as const;
-      return mutate({ lineage, epoch, clock, number, name: 'act', counter: number, updates });
-    };
-    alice.send(write(2));
+    const updates = [['things', update({ a: [clock, { value: 1 }] }, { writer, map: 'things' })]] as const;
+    alice.send(mutate({ lineage, epoch, clock, writer, number: 2, name: 'act', counter: 2, updates }));
     await world.settle();
-    expect([said(alice), await entriesOf(world.storage)]).toEqual([['writer.gap'], []]);
+    const said = alice.heard.flatMap(({ type, body }) => (type === TYPES.failed ? decoding.readVarString(body) : []));
+    expect([said, await entriesOf(world.storage)]).toEqual([['writer.gap'], []]);
   });
 
-  test('[EX14] is made by a new writer, and what ran again is sent over the link that named it', async () => {
+  test('[EX14] is made by a new writer, and what ran again is sent over the link that has it', async () => {
     const world = await createExact(writes);
     const { store, line } = world.open('a');
     await world.settle();
@@ -105,13 +102,19 @@ describe('a handshake after a replay', () => {
     await world.comeBack('a');
     expect((await entriesOf(world.storage)).map(({ id }) => id)).toEqual([made[1]!.id]);
     expect(states.map(({ state }) => state)).not.toContain('error');
-    const named = line.links.map(({ sent }) => sent.find((frame): frame is SentHello => frame.type === 'hello')?.writer);
-    const used = line.links.map(({ sent }) => [
-      ...new Set(sent.filter((frame): frame is SentMutation => frame.type === 'mutate').map(({ writer }) => writer)),
-    ]);
-    const last = named.at(-1)!;
-    expect(named.slice(0, -1)).not.toContain(last);
-    expect(used.map((writers, at) => writers.every((writer) => writer === named[at]))).not.toContain(false);
-    expect(used.at(-1)).toEqual([last]);
+    const used = line.links.map(({ sent }) => writersOf(sent));
+    expect(used.map((writers, at) => writers.every((writer) => writer === line.links[at]!.writer))).not.toContain(false);
+    expect([used[0]!.length, used.at(-1)!.length, used.at(-1)![0] === used[0]![0]]).toEqual([1, 1, false]);
   });
 });
+
+/** The writers of the mutations that were sent. */
+function writersOf(sent: readonly Sent[]): readonly number[] {
+  return [...new Set(sent.flatMap((frame) => (frame.type === 'mutate' ? frame.writer : [])))];
+}
+
+function welcomeOf({ heard }: ReturnType<typeof stranger>): Welcome {
+  const found = heard.find(({ type }) => type === TYPES.welcome);
+  if (!found) throw new Error('nobody was welcomed');
+  return welcomeIn(decoding.clone(found.body));
+}

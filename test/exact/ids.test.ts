@@ -5,7 +5,7 @@ import { keyOf } from '../spec/faults.ts';
 import { createGate, type schema } from '../spec/support.ts';
 import { hello, TYPES } from '../wire/raw-link.ts';
 import { createExact } from './scene.ts';
-import { entriesOf, outcomesIn, stranger } from './wire.ts';
+import { entriesOf, stranger, welcomeIn } from './wire.ts';
 
 const MUTED = { code: 'chat.muted', params: {} };
 /** Refuses notes that are called so. */
@@ -175,6 +175,6 @@ describe('a handshake', () => {
     const { heard } = stranger(world.hub.transport('stranger'), hello({ userId: 'alice', outbox: [[replica, 1, 3]] }));
     await world.settle();
     const welcome = heard.find(({ type }) => type === TYPES.welcome);
-    expect(welcome && outcomesIn(welcome.body)).toEqual({ [accepted.id]: 1, [refused.id]: 'access.denied' });
+    expect(welcome && welcomeIn(welcome.body).outcomes).toEqual({ [accepted.id]: 1, [refused.id]: 'access.denied' });
   });
 });

@@ -7,13 +7,7 @@ const tabs = 'test/exact/tabs.test.ts';
 export const tabLines: readonly Line[] = [
   {
     claim: 'each tab has a writer of its own',
-    patches: [
-      {
-        file: 'src/store',
-        from: 'createReplica(schema, randomName(random), NOTHING_CONFIRMED)',
-        to: 'createReplica(schema, 77, NOTHING_CONFIRMED)',
-      },
-    ],
+    patches: [{ file: 'src/relay', from: 'leaseWriter(room, userId, replica)', to: 'leaseWriter(room, userId, 7)' }],
     test: [tabs, '[EX25]'],
   },
   {
@@ -78,7 +72,9 @@ export const tabLines: readonly Line[] = [
   },
   {
     claim: 'of two tabs that hold a mutation to be theirs each asks the disk',
-    patches: [{ file: 'src/store', from: 'void readOutbox();', to: ';' }],
+    patches: [
+      { file: 'src/store', from: 'core.replica.pending.has(id)))\n            void readOutbox();', to: 'core.replica.pending.has(id)));' },
+    ],
     test: [tabs, '[EX33]'],
   },
   {

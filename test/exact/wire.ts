@@ -39,6 +39,8 @@ export interface Tap {
 
 export interface TappedLink {
   readonly sent: readonly Sent[];
+  /** The writer that the relay gave it. */
+  readonly writer: number | undefined;
   /** What stayed in the socket arrives after all. */
   deliver(): void;
 }
@@ -59,9 +61,12 @@ export function tap(transport: Transport): Tap {
         const held: Uint8Array[] = [];
         let isOver = false;
         const heard: Uint8Array[] = [];
+        let writer: number | undefined;
         const hear = (): void => {
-          const [message] = heard.splice(0, 1);
-          if (message && !isOver && !isDeaf) events.message(message);
+          const [frame] = heard.splice(0, 1);
+          if (!frame || isOver || isDeaf) return;
+          if (frame[1] === TYPES.welcome) writer = welcomeIn(decoding.createDecoder(frame.subarray(2))).writer;
+          events.message(joinFrames([frame]));
         };
         const ended = (reason?: CotableError): void => {
           if (isOver) return;
@@ -73,7 +78,7 @@ export function tap(transport: Transport): Tap {
           // Each frame in a turn of its own, so that what it brings about is over when the next one comes.
           message(message) {
             for (const frame of splitMessage(message)) {
-              heard.push(joinFrames([frame]));
+              heard.push(frame);
               setImmediate(hear);
             }
           },
@@ -81,6 +86,9 @@ export function tap(transport: Transport): Tap {
         });
         links.push({
           sent,
+          get writer() {
+            return writer;
+          },
           deliver() {
             for (const message of held.splice(0)) link.send(message);
           },
@@ -176,17 +184,25 @@ export function stranger(
   return { heard, send: (frame) => link.send(joinFrames([frame])) };
 }
 
-/** What a relay said in its welcome of mutations that a hello named: the place in the log, or the code of the refusal. */
-export function outcomesIn(welcome: decoding.Decoder): Readonly<Record<string, number | string>> {
-  for (let numbers = 0; numbers < 5; numbers++) decoding.readVarUint(welcome);
+/** What a relay says of a store that has said hello. */
+export interface Welcome {
+  readonly lineage: number;
+  readonly epoch: number;
+  readonly writer: number;
+  /** Of mutations that the hello named: the place in the log, or the code of the refusal. */
+  readonly outcomes: Readonly<Record<string, number | string>>;
+}
+
+export function welcomeIn(input: decoding.Decoder): Welcome {
+  const [lineage = 0, epoch = 0, , , writer = 0] = Array.from({ length: 6 }, () => decoding.readVarUint(input));
   // The user, and the session.
-  for (let texts = 0; texts < 2; texts++) decoding.readVarString(welcome);
+  for (let texts = 0; texts < 2; texts++) decoding.readVarString(input);
   const outcomes: Record<string, number | string> = {};
-  for (let left = decoding.readVarUint(welcome); left > 0; left--) {
-    const id = idOf(decoding.readVarUint(welcome), decoding.readVarUint(welcome));
-    const seq = decoding.readVarUint(welcome);
-    outcomes[id] = seq > 0 ? seq - 1 : decoding.readVarString(welcome);
-    if (seq === 0) decoding.readVarString(welcome);
+  for (let left = decoding.readVarUint(input); left > 0; left--) {
+    const id = idOf(decoding.readVarUint(input), decoding.readVarUint(input));
+    const seq = decoding.readVarUint(input);
+    outcomes[id] = seq > 0 ? seq - 1 : decoding.readVarString(input);
+    if (seq === 0) decoding.readVarString(input);
   }
-  return outcomes;
+  return { lineage, epoch, writer, outcomes };
 }

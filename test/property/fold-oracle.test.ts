@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { storedState } from '../epochs/disk.ts';
 import { tap } from '../exact/wire.ts';
 import { mutatorsWith, schema, turns, type Act, type S, type TestStore } from '../spec/support.ts';
+import { WRITER } from '../wire/raw-link.ts';
 import { foldLog } from './oracle.mjs';
 import { rawAuthor, TABLE, type Deed, type RawAuthor } from './raw-author.ts';
 
@@ -103,7 +104,7 @@ async function run(steps: readonly Step[]): Promise<void> {
     return createRelay({ backend: { schema, mutators: mutatorsWith(act) }, storage, acceptors: [hub.acceptor()] });
   };
   let relay = startRelay();
-  let writers = 100;
+  let writers = WRITER;
   const newAuthor = (): Promise<RawAuthor> => rawAuthor(hub, storage, (writers += 1), settle);
   const line = tap(hub.transport('store'));
   const device = memoryClientStorage({ durable: true });
