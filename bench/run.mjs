@@ -1,6 +1,7 @@
 // npm run bench                 everything, in rounds, with tables at the end and the figures in bench/results
 // npm run bench -- --streams    only the streams
 // npm run bench -- --gate       only the gate beside the apply that it protects
+// npm run bench -- --runs       only short runs of actions: how many a second, and how soon they begin
 // npm run bench -- --quick      the same with little data: whether it runs, not how fast things are
 // npm run bench -- --profile cotable     one round under the profiler: where the server's time goes (of streams, with --streams)
 import { writeFile } from 'node:fs/promises';
@@ -10,7 +11,7 @@ import { installPeers } from './parts/install.mjs';
 import { machine } from './parts/machine.mjs';
 import { runPausedRound } from './parts/paused-round.mjs';
 import { profile } from './parts/profile.mjs';
-import { pausedTableOf, streamTableOf, tablesOf } from './parts/report.mjs';
+import { pausedTableOf, runTableOf, streamTableOf, tablesOf } from './parts/report.mjs';
 import { runRound } from './parts/round.mjs';
 import * as settings from './parts/settings.mjs';
 import { measureSizes } from './parts/sizes.mjs';
@@ -24,6 +25,12 @@ const onlyStreams = process.argv.includes('--streams');
 if (process.argv.includes('--gate')) {
   const { measureGate } = await import('../test/tools/gate-cost.mjs');
   await keep('gate', await measureGate(say), () => '');
+  process.exit();
+}
+if (process.argv.includes('--runs')) {
+  const { measureRuns } = await import('../test/tools/runs-speed.mjs');
+  const quick = process.argv.includes('--quick') ? { runs: 500, singles: 20 } : {};
+  await keep('runs', await measureRuns(quick, say), runTableOf);
   process.exit();
 }
 await installPeers(say);

@@ -1,255 +1,10 @@
+import { catalogue, type CodeDefinition } from './catalogue.ts';
+
 /** What a validator (Standard Schema) found wrong: a sentence and the path inside the value. */
 export interface Issue {
   readonly message: string;
   readonly path: readonly (string | number)[];
 }
-
-interface CodeDefinition {
-  readonly httpStatus: number;
-  /** What happened, with `{param}` filled in. */
-  readonly message: string;
-  /** What to do about it. */
-  readonly hint: string;
-}
-
-/**
- * Every error code Cotable itself raises. Codes are stable: they are compared by programs, stored, and sent over the
- * wire. `docs/errors/<area>.md` has a section for each.
- */
-export const catalogue = {
-  'schema.invalid': { httpStatus: 400, message: 'The schema is not valid: {problem}', hint: 'Mend the definition that {path} names.' },
-  'schema.asyncValidator': {
-    httpStatus: 400,
-    message: 'The validator of {path} answered with a promise',
-    hint: 'Rows and inputs are validated within the call: use a validator without async refinements or transforms.',
-  },
-  'schema.tooOld': {
-    httpStatus: 409,
-    message: 'This app speaks schema {mine}, the others {theirs}',
-    hint: 'Reload the app to get its newer version.',
-  },
-  'schema.tooNew': {
-    httpStatus: 409,
-    message: 'This app speaks schema {mine}, the relay only {theirs}',
-    hint: 'Deploy the relay; the store tries again by itself.',
-  },
-  'schema.migrationFailed': {
-    httpStatus: 500,
-    message: 'The rows of this room could not be migrated to schema {version}',
-    hint: 'Mend the migration and start the relay again; the log of the relay names the row. Nothing was changed.',
-  },
-  'value.notJson': {
-    httpStatus: 400,
-    message: '{path} is {found}, which is not plain JSON',
-    hint: 'Write only null, booleans, finite numbers, strings, arrays and plain objects.',
-  },
-  'row.invalid': {
-    httpStatus: 400,
-    message: 'Row {key} of table {table} does not fit its schema',
-    hint: 'See params.issues for each field.',
-  },
-  'row.invalidKey': {
-    httpStatus: 400,
-    message: 'A row of table {table} cannot have this key: {problem}',
-    hint: 'Keys are well-formed strings of 1 to 512 characters without U+001F.',
-  },
-  'row.notFound': { httpStatus: 404, message: 'Table {table} has no row {key}', hint: 'Read the row first, or create it with set().' },
-  'mutation.invalidInput': { httpStatus: 400, message: 'The input of {name} is not valid', hint: 'See params.issues for each field.' },
-  'mutation.unknown': {
-    httpStatus: 400,
-    message: 'There is no mutator {name}',
-    hint: 'Give the mutators of the schema to createStore and createRelay.',
-  },
-  'mutation.failed': { httpStatus: 400, message: 'The mutator {name} threw: {reason}', hint: 'The error it threw is the cause.' },
-  'mutation.tooLarge': {
-    httpStatus: 413,
-    message: 'The mutation {name} has {size} {unit}, more than {limit}',
-    hint: 'Write less in one mutation.',
-  },
-  'mutation.contested': {
-    httpStatus: 409,
-    message: 'What {name} read kept changing while it awaited',
-    hint: 'Await less inside the mutator, read later, and do not call store.mutate in a mutator.',
-  },
-  'clock.outOfBounds': {
-    httpStatus: 400,
-    message: 'The clock of a mutation runs {aheadMs} ms ahead of the relay',
-    hint: 'The store corrects its clock at the next handshake and sends again.',
-  },
-  'writer.fenced': {
-    httpStatus: 409,
-    message: 'The writer of this link may not write any more',
-    hint: 'The store is given a new writer and replays what is pending.',
-  },
-  'writer.gap': {
-    httpStatus: 409,
-    message: 'Mutation {found} came where {expected} was due',
-    hint: 'The store sends again from what the relay has.',
-  },
-  'room.invalidName': {
-    httpStatus: 400,
-    message: 'This is not a room name: {problem}',
-    hint: 'Room names are well-formed strings of 1 to 256 characters.',
-  },
-  'room.lineageChanged': {
-    httpStatus: 409,
-    message: 'The room was made anew on the relay',
-    hint: 'The store takes the new room and replays what is pending.',
-  },
-  'room.newerSchema': {
-    httpStatus: 409,
-    message: 'The rows of this room are of schema {theirs}, the relay speaks {mine}',
-    hint: 'Start the relay with the newer schema again: rows never go back to an older one.',
-  },
-  'protocol.badFrame': {
-    httpStatus: 400,
-    message: 'A frame could not be read: {problem}',
-    hint: 'Check that both sides run the same version and nothing on the way changes bytes.',
-  },
-  'protocol.frameTooLarge': {
-    httpStatus: 413,
-    message: 'A frame of {bytes} bytes is over the limit of {limit}',
-    hint: 'Write less in one mutation, or raise the limit on the relay.',
-  },
-  'protocol.unsupportedVersion': {
-    httpStatus: 426,
-    message: 'The other side speaks protocol {theirs}, this one {mine}',
-    hint: 'Bring app and relay to the same version of Cotable.',
-  },
-  'protocol.timeout': { httpStatus: 408, message: 'The other side said nothing for {ms} ms', hint: 'The store connects again by itself.' },
-  'protocol.gateRefused': {
-    httpStatus: 400,
-    message: 'An update was refused: {rule}',
-    hint: 'An update must be what this version of Cotable writes; see params.rule.',
-  },
-  'auth.required': {
-    httpStatus: 401,
-    message: 'This relay wants to know who you are',
-    hint: 'Give createStore a userId, or a token the relay accepts.',
-  },
-  'auth.expired': {
-    httpStatus: 401,
-    message: 'The token is not valid, or not any more',
-    hint: 'Give a fresh token: the store asks token() again by itself.',
-  },
-  'auth.forbidden': {
-    httpStatus: 403,
-    message: 'You may not do this in room {room}',
-    hint: 'authorize() of the backend says what a user may do in a room.',
-  },
-  'auth.otherUser': {
-    httpStatus: 403,
-    message: 'This is of user {claimed}, and the token is that of {authenticated}',
-    hint: 'Sign in as the user who wrote what is pending, or open the room with the userId of the one who is signed in.',
-  },
-  'auth.revoked': {
-    httpStatus: 403,
-    message: 'The access of this user was revoked',
-    hint: 'The next handshake asks the relay again.',
-  },
-  'access.denied': {
-    httpStatus: 403,
-    message: 'Row {key} of table {table} may not be changed like this',
-    hint: 'An access rule of the app says so; params.fields are the fields that would have changed.',
-  },
-  'request.notFound': { httpStatus: 404, message: 'There is nothing at {method} {path}', hint: 'See /openapi.json for what there is.' },
-  'request.tooLarge': {
-    httpStatus: 413,
-    message: 'The body is longer than {limit} bytes',
-    hint: 'Send less, or raise limits.messageBytes of the relay.',
-  },
-  'request.failed': {
-    httpStatus: 500,
-    message: 'The relay failed to answer',
-    hint: 'The log of the relay says why, with the id of the request.',
-  },
-  'request.originRefused': {
-    httpStatus: 403,
-    message: 'Pages of {origin} may not call this relay',
-    hint: 'Name it in origins of createRelay.',
-  },
-  'request.unknownLink': { httpStatus: 404, message: 'This link is not open', hint: 'The store connects again by itself.' },
-  'limit.links': {
-    httpStatus: 503,
-    message: 'The relay has {limit} links of this kind, and takes no more',
-    hint: 'The store connects again by itself, later.',
-  },
-  'limit.bytes': {
-    httpStatus: 413,
-    message: 'The reader is {bytes} bytes behind, more than {limit}',
-    hint: 'The store connects again and catches up.',
-  },
-  'storage.notDurable': {
-    httpStatus: 500,
-    message: 'This device does not keep data',
-    hint: 'What was written lives until the tab closes; it is kept once the relay confirms it.',
-  },
-  'storage.quota': {
-    httpStatus: 507,
-    message: 'There is no space left to keep data',
-    hint: 'Free space. A store works on in memory; a relay refuses mutations until it can keep them.',
-  },
-  'storage.blocked': { httpStatus: 500, message: 'Another tab keeps the database from opening', hint: 'Close the other tabs of this app.' },
-  'storage.closed': { httpStatus: 500, message: 'The storage was closed', hint: 'Make a new store.' },
-  'storage.corrupt': {
-    httpStatus: 500,
-    message: 'A stored record cannot be read: {record}',
-    hint: 'The file or database was damaged or removed outside of Cotable. What a relay has comes from there again; else restore a backup.',
-  },
-  'storage.conflict': {
-    httpStatus: 409,
-    message: 'Another writer was at this room first',
-    hint: 'The relay reads what stands and judges again.',
-  },
-  'storage.unavailable': {
-    httpStatus: 503,
-    message: 'The storage does not answer: {reason}',
-    hint: 'See the cause; the caller may try again.',
-  },
-  'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
-  'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
-  'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
-  'action.offline': {
-    httpStatus: 503,
-    message: 'No relay is configured that could run the action {name}',
-    hint: 'Actions run on a relay: give createStore a transport that leads to one.',
-  },
-  'action.invalidOutput': {
-    httpStatus: 500,
-    message: 'What action {name} returned does not fit its schema',
-    hint: 'Mend the action; see params.issues for each field.',
-  },
-  'platform.unknownService': { httpStatus: 501, message: 'This backend has no {service}', hint: 'Give it in the platform of the backend.' },
-  'platform.failed': { httpStatus: 502, message: '{service} threw: {reason}', hint: 'The error it threw is the cause.' },
-  'run.failed': { httpStatus: 500, message: 'The action {name} threw: {reason}', hint: 'The error it threw is the cause, on the relay.' },
-  'run.fenced': {
-    httpStatus: 409,
-    message: 'This attempt of the run may not write any more',
-    hint: 'Stop: the run goes on in another attempt.',
-  },
-  'action.invalidInput': { httpStatus: 400, message: 'The input of action {name} is not valid', hint: 'See params.issues for each field.' },
-  'stream.invalidPiece': {
-    httpStatus: 400,
-    message: 'A piece of the stream of {name} does not fit its schema',
-    hint: 'Say what the stream of the action declares; see params.issues for each field.',
-  },
-  'stream.tooLarge': {
-    httpStatus: 413,
-    message: 'The stream of {name} would have {bytes} bytes, more than {limit}',
-    hint: 'Say less, or write it into rows; the relay may raise limits.streamBytes.',
-  },
-  'stream.slowViewer': {
-    httpStatus: 400,
-    message: 'The viewer took nothing of its streams for {ms} ms',
-    hint: 'The store connects again by itself and gets what it lacks.',
-  },
-  'stream.reset': { httpStatus: 409, message: 'The stream began again in another attempt', hint: 'Read it again from its beginning.' },
-  'stream.gone': {
-    httpStatus: 410,
-    message: 'The stream of this run is not there any more',
-    hint: 'What was to be kept of it is in the rows.',
-  },
-} as const satisfies Record<string, CodeDefinition>;
 
 /** A code of Cotable's own catalogue. */
 export type ErrorCode = keyof typeof catalogue;
@@ -293,6 +48,9 @@ interface TypedParams {
   'action.offline': { name: string };
   'action.invalidInput': { name: string; issues: readonly Issue[] };
   'action.invalidOutput': { name: string; issues: readonly Issue[] };
+  'action.missingHandler': { name: string };
+  'action.idempotencyMismatch': { name: string; key: string };
+  'action.concurrencyRejected': { name: string; limit: number };
   'platform.unknownService': { service: string };
   'platform.failed': { service: string; reason: string };
   'run.failed': { name: string; reason: string };
@@ -301,6 +59,10 @@ interface TypedParams {
   'stream.slowViewer': { ms: number };
   'stream.gone': { run: string };
   'stream.reset': { run: string };
+  'run.timeout': { name: string; ms: number };
+  'run.expired': { name: string };
+  'run.terminal': { status: string };
+  'run.notFound': { run: string };
 }
 
 /** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */

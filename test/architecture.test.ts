@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { catalogue } from '../src/errors.ts';
+import { catalogue } from '../src/catalogue.ts';
 import { errorPageViolations, specViolations } from './architecture/documents.ts';
 import { layoutViolations } from './architecture/layers.ts';
 import { sample, sampleViolations } from './architecture/sample.ts';

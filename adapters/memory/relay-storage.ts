@@ -1,25 +1,25 @@
 import { CotableError } from '../../src/errors.ts';
 import { FIRST_PICKED_WRITER, RELAY_WRITER } from '../../src/ports/writer-ids.ts';
+import type { Refusal } from '../../src/ports/refusal.ts';
 import type {
   Acceptance,
   MutationKey,
   NewRoom,
   Outcome,
-  QueuedRun,
-  Refusal,
   RelayStorage,
-  RunEnding,
   Snapshot,
   StoredRoom,
-  StoredRun,
   WriterState,
 } from '../../src/ports/relay-storage.ts';
 import type { StreamPart } from '../../src/ports/stream-storage.ts';
 import { clone } from '../../src/util/clone.ts';
+import type { RunStorage } from '../../src/ports/run-storage.ts';
+import { createRunCalls, memoryRuns, type MemoryRuns } from './run-calls.ts';
 
 /** What a {@link memoryRelayStorage} leaves behind: handed to another one, it is what a restart finds. */
 export interface MemoryRelayDisk {
   readonly rooms: Map<string, MemoryRoom>;
+  readonly runs: MemoryRuns;
 }
 
 interface MemoryRoom {
@@ -31,20 +31,13 @@ interface MemoryRoom {
   /** The highest counter of each replica that is marked. */
   readonly counters: Map<number, number>;
   readonly writers: Map<number, WriterState>;
-  /** By id, in the order they were queued. */
-  readonly runs: Map<string, MemoryRun>;
   /** What is kept of open streams, by run and number. */
   readonly streams: Map<string, Map<number, StreamPart>>;
   snapshot: Snapshot | undefined;
 }
 
-interface MemoryRun extends QueuedRun {
-  attempt: number;
-  ending: RunEnding | undefined;
-}
-
 export function memoryRelayDisk(): MemoryRelayDisk {
-  return { rooms: new Map() };
+  return { rooms: new Map(), runs: memoryRuns() };
 }
 
 /**
@@ -54,6 +47,7 @@ export function memoryRelayDisk(): MemoryRelayDisk {
 export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): RelayStorage {
   let last: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
+  const runs = createRunCalls(disk.runs, (room) => disk.rooms.has(room));
 
   function later<T>(run: () => T): Promise<T> {
     if (closing !== undefined) return Promise.reject(new CotableError('storage.closed', {}));
@@ -69,8 +63,19 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
     return found;
   }
 
+  /** A call about runs, with arguments of its own. */
+  function run<M extends keyof RunStorage>(method: M): RunStorage[M] {
+    const call = runs[method] as (...args: readonly unknown[]) => unknown;
+    const made = async (...args: readonly unknown[]): Promise<unknown> => {
+      const copies = structuredClone(args);
+      return later(() => call(...copies));
+    };
+    return made as RunStorage[M];
+  }
+
   return {
     description: 'memory',
+    owner: 'relay',
     openRoom: (room, { lineage, epoch, schemaVersion }) =>
       later(() => {
         const found = disk.rooms.get(room) ?? emptyRoom({ lineage, epoch, schemaVersion });
@@ -82,7 +87,11 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
       return later(() => {
         const found = roomOf(room);
         if (found.birth.epoch !== epoch || found.log.length !== after) throw conflict();
-        keep(found, copies, judgeWriters(found, copies));
+        const writers = judgeWriters(found, copies);
+        const asked = copies.map(({ runs: requests, attempt, entry }) => ({ runs: requests, attempt, seq: entry.seq }));
+        runs.judge(room, asked);
+        keep(found, copies, writers);
+        for (const one of asked) runs.ask(room, one);
       });
     },
     entries: (room, after, limit) =>
@@ -158,35 +167,29 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
         found.snapshot = { seq: after, bytes: copy };
       });
     },
-    queueRun: (room, run) => {
-      const copy = newRun(run);
-      return later(() => {
-        const { runs } = roomOf(room);
-        if (!runs.has(copy.id)) runs.set(copy.id, copy);
-      });
-    },
-    beginAttempt: (room, run) =>
-      later(() => {
-        const found = roomOf(room).runs.get(run);
-        if (!found || found.ending) throw conflict();
-        found.attempt += 1;
-        return found.attempt;
-      }),
-    run: (room, run) => later(() => toStored(room, disk.rooms.get(room)?.runs.get(run))),
-    openRuns: (room) =>
-      later(() =>
-        [...disk.rooms]
-          .filter(([name]) => room === undefined || name === room)
-          .flatMap(([name, { runs }]) => [...runs.values()].flatMap((run) => (run.ending ? [] : (toStored(name, run) ?? []))))
-          .sort((a, b) => a.queuedAt - b.queuedAt),
-      ),
+    queueRun: run('queueRun'),
+    claimRun: run('claimRun'),
+    renewRuns: run('renewRuns'),
+    releaseRun: run('releaseRun'),
+    parkRun: run('parkRun'),
+    freeRuns: run('freeRuns'),
+    dueUsers: run('dueUsers'),
+    dueRuns: run('dueRuns'),
+    nextDue: run('nextDue'),
+    hasWork: run('hasWork'),
+    cancelRun: run('cancelRun'),
+    redriveRun: run('redriveRun'),
+    step: run('step'),
+    keepStep: run('keepStep'),
+    run: run('run'),
+    listRuns: run('listRuns'),
+    purgeRuns: run('purgeRuns'),
     keepStreams: (parts) => {
       const copies = parts.map(copyOfPart);
       return later(() => {
         for (const part of copies) {
           const room = disk.rooms.get(part.room);
-          const run = room?.runs.get(part.run);
-          if (!room || !run || run.ending || run.attempt !== part.attempt) continue;
+          if (!room || !runs.isPresent(part.room, part)) continue;
           const kept = (part.number === 1 ? undefined : room.streams.get(part.run)) ?? new Map<number, StreamPart>();
           room.streams.set(part.run, kept.set(part.number, part));
         }
@@ -214,34 +217,21 @@ function mark({ marks, counters }: MemoryRoom, key: MutationKey, outcome: { read
 function judgeWriters(room: MemoryRoom, group: readonly Acceptance[]): ReadonlyMap<number, WriterState> {
   const writers = new Map<number, WriterState>();
   const marks = new Set<string>();
-  const runs = new Set(room.runs.keys());
-  const ended = new Set<string>();
-  group.forEach(({ entry, mark, writer: { writer, owner, number }, runs: queued, attempt }, index) => {
+  group.forEach(({ entry, mark, writer: { writer, owner, number } }, index) => {
     const state = writers.get(writer) ?? room.writers.get(writer) ?? newWriter(writer, owner, undefined);
     if (state.fenced || state.holder === 0 || state.owner !== owner || state.last + 1 !== number) throw conflict();
     writers.set(writer, { ...state, last: number });
     const name = markName(mark);
     if (entry.seq !== room.log.length + index + 1 || room.marks.has(name) || marks.has(name)) throw conflict();
     marks.add(name);
-    for (const { id } of queued) {
-      if (runs.has(id)) throw conflict();
-      runs.add(id);
-    }
-    if (!attempt) return;
-    const run = room.runs.get(attempt.run);
-    if (!run || run.ending || ended.has(attempt.run) || run.attempt !== attempt.attempt) throw conflict();
-    if (attempt.ending) ended.add(attempt.run);
   });
   return writers;
 }
 
 function keep(room: MemoryRoom, group: readonly Acceptance[], writers: ReadonlyMap<number, WriterState>): void {
-  for (const { entry, mark: key, runs, attempt } of group) {
+  for (const { entry, mark: key, attempt } of group) {
     room.log.push(entry.bytes);
     mark(room, key, { seq: entry.seq });
-    for (const run of runs) room.runs.set(run.id, newRun(run));
-    const run = attempt && room.runs.get(attempt.run);
-    if (run) run.ending = attempt.ending;
     if (attempt?.ending) room.streams.delete(attempt.run);
   }
   for (const [writer, state] of writers) room.writers.set(writer, state);
@@ -258,7 +248,6 @@ function emptyRoom(birth: NewRoom): MemoryRoom {
     marks: new Map(),
     counters: new Map(),
     writers: new Map(),
-    runs: new Map(),
     streams: new Map(),
     snapshot: undefined,
   };
@@ -273,21 +262,13 @@ function copyOfAcceptance({ entry, mark, writer, runs, attempt }: Acceptance): A
     entry: { seq: entry.seq, bytes: new Uint8Array(entry.bytes) },
     mark: { ...mark },
     writer: { ...writer },
-    runs: runs.map((run) => ({ ...run })),
+    runs: clone(runs),
     ...(attempt && { attempt: clone(attempt) }),
   };
 }
 
 function copyOfPart(part: StreamPart): StreamPart {
   return { ...part, bytes: new Uint8Array(part.bytes) };
-}
-
-function newRun({ id, name, input, userId, queuedAt }: QueuedRun): MemoryRun {
-  return { id, name, input, userId, queuedAt, attempt: 0, ending: undefined };
-}
-
-function toStored(room: string, run: MemoryRun | undefined): StoredRun | undefined {
-  return run && { ...clone(run), room, status: run.ending?.status ?? (run.attempt > 0 ? 'running' : 'queued') };
 }
 
 function copyOfKnown(state: WriterState | undefined): WriterState | undefined {

@@ -1,10 +1,12 @@
 import { CotableError } from '../../src/errors.ts';
-import type { LogEntry, Outcome, QueuedRun, Refusal, RunEnding, StoredRun, WriterState } from '../../src/ports/relay-storage.ts';
+import type { Refusal } from '../../src/ports/refusal.ts';
+import type { LogEntry, Outcome, WriterState } from '../../src/ports/relay-storage.ts';
 import type { StreamPart } from '../../src/ports/stream-storage.ts';
 import { FIRST_PICKED_WRITER, RELAY_WRITER } from '../../src/ports/writer-ids.ts';
 import { fromText, toText } from './database.ts';
 import type { Connection } from './driver.ts';
 import type { Arguments, Method, Result } from './messages.ts';
+import { createRunCalls } from './run-calls.ts';
 
 /** The calls of the port as they run inside a transaction of somebody else's. */
 export type Calls = { readonly [M in Method]: (...args: Arguments<M>) => Result<M> };
@@ -23,19 +25,10 @@ interface WriterRow {
   /** The lease; `null`: never leased. */
   readonly holder: number | null;
 }
-interface RunRow {
-  readonly room: string;
-  readonly attempt: number;
-  readonly ending: string | null;
-  readonly id: string;
-  readonly name: string;
-  readonly input: string;
-  readonly userId: string;
-  readonly queuedAt: number;
-}
 
 export function createCalls(connection: Connection): Calls {
   const sql = prepareAll(connection);
+  const { askRun, attemptWrites, ...runs } = createRunCalls(connection, (room) => findRoom(room)?.id);
 
   function findRoom(room: string): RoomRow | undefined {
     return sql.findRoom.all(toText(room))[0];
@@ -48,12 +41,9 @@ export function createCalls(connection: Connection): Calls {
     return found;
   }
 
-  /** 0 when a run of that id is there. */
-  function addRun(room: number, run: QueuedRun): number {
-    return sql.addRun.run(room, toText(run.id), toText(run.name), toText(run.input), toText(run.userId), run.queuedAt);
-  }
-
   return {
+    ...runs,
+
     openRoom(room, birth) {
       sql.addRoom.run(toText(room), birth.lineage, birth.epoch, birth.schemaVersion);
       const { id, lineage, epoch, schemaVersion, head } = roomOf(room);
@@ -65,7 +55,7 @@ export function createCalls(connection: Connection): Calls {
       if (epoch !== position.epoch || head !== position.after) throw conflict();
       const touched = new Map<number, { readonly owner: string; last: number }>();
       let seq = position.after;
-      for (const { entry, mark, writer, runs, attempt } of group) {
+      for (const { entry, mark, writer, runs: asked, attempt } of group) {
         if (entry.seq !== ++seq) throw conflict();
         let state = touched.get(writer.writer);
         if (state === undefined) {
@@ -78,12 +68,10 @@ export function createCalls(connection: Connection): Calls {
         state.last = writer.number;
         if (sql.addMark.run(id, mark.replica, mark.counter, seq, null) === 0) throw conflict();
         sql.addEntry.run(id, seq, entry.bytes);
-        for (const run of runs) if (addRun(id, run) === 0) throw conflict();
-        if (attempt) {
-          const ending = attempt.ending ? JSON.stringify(attempt.ending) : null;
-          if (sql.attemptWrites.run(ending, id, toText(attempt.run), attempt.attempt) === 0) throw conflict();
-          if (ending !== null) sql.dropStream.run(id, toText(attempt.run));
-        }
+        // An attempt may cancel its own run: what it writes with that still counts.
+        if (attempt) attemptWrites(id, attempt, seq);
+        if (attempt?.ending) sql.dropStream.run(id, toText(attempt.run));
+        for (const request of asked) askRun(id, request);
       }
       for (const [writer, { owner, last }] of touched) sql.putWriter.run(id, writer, toText(owner), last);
       sql.setHead.run(seq, id);
@@ -158,27 +146,6 @@ export function createCalls(connection: Connection): Calls {
       sql.putSnapshot.run(id, head, bytes);
     },
 
-    queueRun(room, run) {
-      addRun(roomOf(room).id, run);
-    },
-
-    beginAttempt(room, run) {
-      const { id } = roomOf(room);
-      if (sql.beginAttempt.run(id, toText(run)) === 0) throw conflict();
-      return sql.run.all(id, toText(run))[0]?.attempt ?? 0;
-    },
-
-    run(room, run) {
-      const found = findRoom(room);
-      const row = found && sql.run.all(found.id, toText(run))[0];
-      return row && toRun(row);
-    },
-
-    openRuns(room) {
-      const rows = sql.openRuns.all();
-      return rows.map(toRun).filter((run) => room === undefined || run.room === room);
-    },
-
     keepStreams(parts) {
       for (const { room, run, attempt, number, bytes } of parts) {
         const atWork = sql.isAtWork.all(toText(room), toText(run), attempt)[0];
@@ -197,24 +164,6 @@ export function createCalls(connection: Connection): Calls {
 
 function toWriter(writer: number, { owner, last, fenced, holder }: WriterRow): WriterState {
   return { writer, owner: fromText(owner), last, fenced: fenced !== 0, holder: holder ?? undefined };
-}
-
-const RUNS = `SELECT rooms.name AS room, runs.id, runs.name, runs.input, runs.userId, runs.queuedAt, runs.attempt, runs.ending
-  FROM runs JOIN rooms ON rooms.id = runs.room`;
-
-function toRun({ room, id, name, input, userId, queuedAt, attempt, ending: text }: RunRow): StoredRun {
-  const ending = text === null ? undefined : (JSON.parse(text) as RunEnding);
-  return {
-    room: fromText(room),
-    id: fromText(id),
-    name: fromText(name),
-    input: fromText(input),
-    userId: fromText(userId),
-    queuedAt,
-    attempt,
-    ending,
-    status: ending?.status ?? (attempt > 0 ? 'running' : 'queued'),
-  };
 }
 
 /** Prepared once for the life of the connection. */
@@ -260,19 +209,11 @@ function prepareAll(connection: Connection) {
     giveBack: connection.prepare(
       'UPDATE writers SET holder = 0 WHERE room = ? AND writer = ? AND owner = ? AND holder = ? AND last = ? AND fenced = 0',
     ),
-    addRun: connection.prepare(
-      'INSERT INTO runs (room, id, name, input, userId, queuedAt, attempt) VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (room, id) DO NOTHING',
-    ),
-    run: connection.prepare<RunRow>(`${RUNS} WHERE runs.room = ? AND runs.id = ?`),
-    openRuns: connection.prepare<RunRow>(`${RUNS} WHERE runs.ending IS NULL ORDER BY runs.queuedAt, runs.position`),
-    beginAttempt: connection.prepare('UPDATE runs SET attempt = attempt + 1 WHERE room = ? AND id = ? AND ending IS NULL'),
-    // Fences: only the present attempt of a run that has not ended may write.
-    attemptWrites: connection.prepare('UPDATE runs SET ending = ? WHERE room = ? AND id = ? AND attempt = ? AND ending IS NULL'),
     dropStream: connection.prepare('DELETE FROM streams WHERE room = ? AND run = ?'),
     // Fences too, and says which room it is.
     isAtWork: connection.prepare<{ readonly room: number }>(
       `SELECT room FROM runs JOIN rooms ON rooms.id = runs.room
-       WHERE rooms.name = ? AND runs.id = ? AND attempt = ? AND ending IS NULL`,
+       WHERE rooms.name = ? AND runs.id = ? AND attempt = ? AND ending IS NULL AND runs.owner IS NOT NULL`,
     ),
     putPart: connection.prepare('INSERT OR REPLACE INTO streams (room, run, attempt, number, bytes) VALUES (?, ?, ?, ?, ?)'),
     parts: connection.prepare<Omit<StreamPart, 'room'>>(

@@ -2,9 +2,10 @@ import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CotableError } from '../../src/errors.ts';
 import { type Connection, type DriverName, openConnection } from './driver.ts';
+import { RUN_TABLES } from './run-tables.ts';
 
 /** The layout below, kept in the file's `user_version`. */
-const FORMAT = 4;
+const FORMAT = 5;
 
 /**
  * The log is a plain table under an index, not one WITHOUT ROWID: entries of all rooms then append to one page, and
@@ -28,12 +29,6 @@ const TABLES = `
     holder INTEGER, PRIMARY KEY (room, writer)
   ) WITHOUT ROWID;
   CREATE INDEX leases ON writers (room, holder) WHERE holder IS NOT NULL;
-  CREATE TABLE runs (
-    position INTEGER PRIMARY KEY, room INTEGER NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, input TEXT NOT NULL,
-    userId TEXT NOT NULL, queuedAt INTEGER NOT NULL, attempt INTEGER NOT NULL, ending TEXT,
-    UNIQUE (room, id)
-  );
-  CREATE INDEX openRuns ON runs (queuedAt, position) WHERE ending IS NULL;
   CREATE TABLE streams (
     room INTEGER NOT NULL, run TEXT NOT NULL, attempt INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL,
     PRIMARY KEY (room, run, number)
@@ -85,7 +80,7 @@ function makeTables(connection: Connection, file: string): void {
     if (format === 0) {
       const [first] = connection.prepare<{ readonly name: string }>('SELECT name FROM sqlite_master LIMIT 1').all();
       if (first !== undefined) throw refusal(`${file} is a database of something else: it has a table '${first.name}'`);
-      connection.exec(`${TABLES} PRAGMA user_version = ${FORMAT};`);
+      connection.exec(`${TABLES} ${RUN_TABLES} PRAGMA user_version = ${FORMAT};`);
     }
     connection.exec('COMMIT');
   } catch (error) {

@@ -3,7 +3,7 @@ import { isAnyArrayBuffer } from 'node:util/types';
 import { CotableError } from '../../src/errors.ts';
 
 /** What SQLite holds. Numbers are whole and within ±(2^53 - 1); text is without U+0000, where both drivers cut it off. */
-type Cell = null | number | string | Uint8Array;
+export type Cell = null | number | string | Uint8Array;
 
 export interface Statement<Row> {
   /** Answers how many rows it changed. */

@@ -11,7 +11,7 @@ export interface WorkerSetup {
 }
 
 /** The calls of the port that the worker answers. */
-export type Method = Exclude<keyof RelayStorage, 'description' | 'close'>;
+export type Method = Exclude<keyof RelayStorage, 'description' | 'owner' | 'close'>;
 export type Arguments<M extends Method> = Parameters<RelayStorage[M]>;
 export type Result<M extends Method> = Awaited<ReturnType<RelayStorage[M]>>;
 

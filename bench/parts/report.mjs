@@ -51,6 +51,18 @@ export function pausedTableOf({ paused }) {
   ]);
 }
 
+export function runTableOf({ setup, runsPerSecond, cpuMicrosPerRun, startLagMs }) {
+  return table(
+    ['', 'Cotable'],
+    [
+      [`runs/s, ${setup.runs.toLocaleString('en')} queued before the start`, String(runsPerSecond)],
+      ['CPU per run', `${cpuMicrosPerRun} µs`],
+      ['mutation made to function begun, relay idle, p50', millis(startLagMs.p50)],
+      ['the same, p99', millis(startLagMs.p99)],
+    ],
+  );
+}
+
 function figuresOf(systems, rows) {
   return table(
     ['', ...systems.map(({ title }) => title)],

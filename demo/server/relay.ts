@@ -23,7 +23,7 @@ const logger: Logger = {
 async function start(file: string, pace: number, host: string, port: number): Promise<void> {
   const storage = sqlite(file);
   // Opens the file now: one that cannot be opened is better told here than to the first visitor.
-  await storage.openRuns();
+  await storage.listRuns({}, undefined, 1);
   const bot = chooseBot(process.env, pace);
   const relay = createRelay({ backend: chatBackend(bot), storage, logger });
   const ready: Ready = { port: await listen(relay, host, port), storage: storage.description, bot: bot.label };

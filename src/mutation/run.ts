@@ -6,6 +6,8 @@ import type { AnySchema } from '../schema/schema.ts';
 import { validate } from '../schema/validator.ts';
 import { createDerived } from '../util/derived.ts';
 import { toFrozenJson, type JsonValue } from '../util/json.ts';
+import { toIntent } from './enqueue.ts';
+import { intentRunId, keyedRunId } from './run-id.ts';
 import { createTableOverlay, type RowChange, type RowSource, type TableOverlay } from './overlay.ts';
 
 /** A mutator as the engine sees it: which schema it belongs to was checked where it was given. */
@@ -131,10 +133,16 @@ function start(
     random: derived.random,
     newId: derived.newId,
     table: overlay,
-    enqueueAction(name, actionInput) {
+    enqueueAction(name, actionInput, options) {
       assertOpen();
-      intents.push({ name, input: JSON.stringify(checkAction(host.schema, name, actionInput)) });
-      return `${call.id}:${intents.length}`;
+      const intent = toIntent(host.schema, name, actionInput, options, call.at);
+      intents.push(intent);
+      return intent.key === '' ? intentRunId(call.id, intents.length) : keyedRunId(call.userId, name, intent.key);
+    },
+    cancelAction(runId) {
+      assertOpen();
+      if (typeof runId !== 'string' || runId === '') throw new TypeError('cancelAction() takes the id of a run');
+      intents.push({ cancel: runId });
     },
   };
 
@@ -197,18 +205,6 @@ function validateInput(host: MutatorHost, name: string, input: unknown): unknown
   if (!shape) throw new CotableError('mutation.unknown', { name });
   return validate(shape.input, input, `mutators.${name}.input`, (issues) => {
     throw new CotableError('mutation.invalidInput', { name, issues });
-  });
-}
-
-/** The input of an enqueued action as plain JSON. Throws `action.unknown`, `action.invalidInput` or `value.notJson`. */
-export function checkAction(schema: AnySchema, name: string, input: unknown): JsonValue {
-  const shape = Object.hasOwn(schema.actions, name) ? schema.actions[name] : undefined;
-  if (!shape) throw new CotableError('action.unknown', { name });
-  validate(shape.input, input, `actions.${name}.input`, (issues) => {
-    throw new CotableError('action.invalidInput', { name, issues });
-  });
-  return toFrozenJson(input, ({ path, found }) => {
-    throw new CotableError('value.notJson', { path: ['input', ...path].join('.'), found });
   });
 }
 

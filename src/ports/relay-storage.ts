@@ -1,3 +1,5 @@
+import type { Refusal } from './refusal.ts';
+import type { AttemptName, RunEnding, RunRequest, RunStorage } from './run-storage.ts';
 import type { StreamStorage } from './stream-storage.ts';
 
 /** What makes a room's documents what they are: compared before any byte of them is exchanged. */
@@ -18,12 +20,6 @@ export interface MutationKey {
 export interface LogEntry {
   readonly seq: number;
   readonly bytes: Uint8Array;
-}
-
-/** Why a mutation was refused, as it is told again whenever it is sent again. */
-export interface Refusal {
-  readonly code: string;
-  readonly params: Readonly<Record<string, unknown>>;
 }
 
 /** What became of a mutation: kept as `seq`, or refused. */
@@ -50,36 +46,15 @@ export interface WriterLease {
   readonly last: number;
 }
 
-/** An action asked for by a mutation, queued with it. `input` is JSON text. */
-export interface QueuedRun {
-  readonly id: string;
-  readonly name: string;
-  readonly input: string;
-  readonly userId: string;
-  readonly queuedAt: number;
-}
-
-/** How a run ended. `output` is JSON text. */
-export type RunEnding = { readonly status: 'succeeded'; readonly output: string } | { readonly status: 'failed'; readonly error: Refusal };
-
-/** A run as it stands on disk. */
-export interface StoredRun extends QueuedRun {
-  readonly room: string;
-  /** `queued` before its first attempt, `running` from then on until it has ended. */
-  readonly status: 'queued' | 'running' | RunEnding['status'];
-  /** How often it was begun. */
-  readonly attempt: number;
-  readonly ending: RunEnding | undefined;
-}
-
 /** All that accepting one mutation leaves behind. */
 export interface Acceptance {
   readonly entry: LogEntry;
   readonly mark: MutationKey;
   readonly writer: { readonly writer: number; readonly owner: string; readonly number: number };
-  readonly runs: readonly QueuedRun[];
-  /** The attempt of a run that made this mutation; with `ending` the run has ended. */
-  readonly attempt?: { readonly run: string; readonly attempt: number; readonly ending: RunEnding | undefined };
+  /** Runs to be queued, and cancels of others, in the order they were asked for. */
+  readonly runs: readonly RunRequest[];
+  /** The attempt of a run that made this mutation; with `ending` the run has ended, at `endedAt`. */
+  readonly attempt?: AttemptName & { readonly ending: RunEnding | undefined; readonly endedAt?: number };
 }
 
 /** The folded log up to and with `seq`; `bytes` are opaque here. */
@@ -106,17 +81,23 @@ export interface StoredRoom extends NewRoom {
  * errors; after one, the call changed nothing. Calls take effect in the order they were made. Byte arrays are copied
  * within the call, and those returned are the caller's own.
  */
-export interface RelayStorage extends StreamStorage {
+export interface RelayStorage extends RunStorage, StreamStorage {
   /** What holds the data, for people: a driver and a place. */
   readonly description: string;
+  /**
+   * In whose name its relay leases runs, where there is but one at a time: what an earlier one had is taken over at once.
+   * Left out: relays share the storage, and each has a name of its own.
+   */
+  readonly owner?: string;
   /** The room as it stands; made with `birth` when it is not there. */
   openRoom(room: string, birth: NewRoom): Promise<StoredRoom>;
   /**
    * The one transaction of acceptance: all entries, marks, writers and runs of the group, or nothing. Entries are
    * numbered on from `after`. Rejects with `storage.conflict` when the room's head is not `after` or its epoch differs,
    * when an entry's mutation is marked already, when a writer is fenced, was given back, is another owner's or its number is not
-   * the next, or when an attempt is not the present one of a run that has not ended. What is kept of the stream of a run
-   * goes as the run ends.
+   * the next, when a run's id is there already (but see `QueuedRun.once`), or when an attempt is not present. A cancel of
+   * a run that has ended, is not there or is another user's does nothing. What is kept of the stream of a run goes as the
+   * run ends.
    */
   accept(room: string, position: { readonly epoch: number; readonly after: number }, group: readonly Acceptance[]): Promise<void>;
   /** Entries with `seq` above `after`, ascending, at most `limit` of them. */
@@ -154,14 +135,6 @@ export interface RelayStorage extends StreamStorage {
     position: { readonly epoch: number; readonly after: number },
     reborn: { readonly schemaVersion: number; readonly bytes: Uint8Array },
   ): Promise<void>;
-  /** Queues a run that no mutation asked for. One whose id is there already stays as it is. */
-  queueRun(room: string, run: QueuedRun): Promise<void>;
-  /** Begins the next attempt of a run; its number, from 1. Rejects with `storage.conflict` when the run has ended or is not there. */
-  beginAttempt(room: string, run: string): Promise<number>;
-  /** A run as it stands; `undefined`: not there. */
-  run(room: string, run: string): Promise<StoredRun | undefined>;
-  /** Runs that have not ended, of one room or of all, oldest first. */
-  openRuns(room?: string): Promise<readonly StoredRun[]>;
   /** Ends after the calls that were begun. Later calls reject with `storage.closed`. */
   close(): Promise<void>;
 }

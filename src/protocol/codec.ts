@@ -1,9 +1,10 @@
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { CotableError } from '../errors.ts';
-import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
+import type { MutationKey, Outcome, RoomBirth } from '../ports/relay-storage.ts';
+import type { RunEnding, StoredRunStatus } from '../ports/run-storage.ts';
 import type { JsonObject } from '../util/json.ts';
-import { PROTOCOL_VERSION, type Frame, type MutationOutcome, type TableUpdate } from './frames.ts';
+import { PROTOCOL_VERSION, type Frame, type Intent, type MutationOutcome, type TableUpdate } from './frames.ts';
 import { readList, writeList } from './lists.ts';
 import { readPlaces, readStreamFrame, STREAM_TYPES, writePlaces, writeStreamFrame } from './stream-codec.ts';
 
@@ -18,6 +19,8 @@ const TYPES = {
   call: 4,
   bye: 6,
   auth: 10,
+  ask: 11,
+  cancel: 12,
   welcome: 16,
   snapshot: 17,
   entries: 18,
@@ -74,10 +77,7 @@ function writeBody(out: Writer, frame: Frame): void {
       writeKey(out, frame.key);
       encoding.writeVarUint(out, frame.clock);
       encoding.writeVarString(out, frame.name);
-      writeList(out, frame.intents, (to, intent) => {
-        encoding.writeVarString(to, intent.name);
-        encoding.writeVarString(to, intent.input);
-      });
+      writeList(out, frame.intents, writeIntent);
       writeUpdates(out, frame.updates);
       return;
     case 'welcome':
@@ -106,16 +106,22 @@ function writeBody(out: Writer, frame: Frame): void {
       encoding.writeVarString(out, JSON.stringify(frame.params));
       return;
     case 'call':
-      for (const text of [frame.run, frame.name, frame.input]) encoding.writeVarString(out, text);
+      for (const text of [frame.run, frame.name, frame.input, frame.key]) encoding.writeVarString(out, text);
+      encoding.writeVarUint(out, frame.expiresAt);
+      return;
+    case 'ask':
+    case 'cancel':
+      encoding.writeVarString(out, frame.run);
       return;
     case 'bye':
       encoding.writeVarUint(out, frame.writer);
       encoding.writeVarUint(out, frame.last);
       return;
     case 'run':
-      encoding.writeVarString(out, frame.run);
-      encoding.writeVarUint(out, frame.seq);
+      for (const text of [frame.run, frame.name, frame.status]) encoding.writeVarString(out, text);
+      for (const number of [frame.attempt, frame.seq]) encoding.writeVarUint(out, number);
       encoding.writeVarString(out, frame.ending ? JSON.stringify(frame.ending) : '');
+      encoding.writeVarString(out, frame.input);
       return;
     case 'auth':
       encoding.writeVarString(out, frame.token);
@@ -164,7 +170,7 @@ function readBody(input: Reader, type: number): Frame {
         key: readKey(input),
         clock: decoding.readVarUint(input),
         name: decoding.readVarString(input),
-        intents: readList(input, (from) => ({ name: decoding.readVarString(from), input: decoding.readVarString(from) })),
+        intents: readList(input, readIntent),
         updates: readUpdates(input, MAX_UPDATES),
       };
     case TYPES.welcome:
@@ -199,11 +205,26 @@ function readBody(input: Reader, type: number): Frame {
         run: decoding.readVarString(input),
         name: decoding.readVarString(input),
         input: decoding.readVarString(input),
+        key: decoding.readVarString(input),
+        expiresAt: decoding.readVarUint(input),
       };
+    case TYPES.ask:
+      return { type: 'ask', run: decoding.readVarString(input) };
+    case TYPES.cancel:
+      return { type: 'cancel', run: decoding.readVarString(input) };
     case TYPES.bye:
       return { type: 'bye', writer: decoding.readVarUint(input), last: decoding.readVarUint(input) };
     case TYPES.run:
-      return { type: 'run', run: decoding.readVarString(input), seq: decoding.readVarUint(input), ending: readEnding(input) };
+      return {
+        type: 'run',
+        run: decoding.readVarString(input),
+        name: decoding.readVarString(input),
+        status: readStatus(input),
+        attempt: decoding.readVarUint(input),
+        seq: decoding.readVarUint(input),
+        ending: readEnding(input),
+        input: decoding.readVarString(input),
+      };
     case TYPES.auth:
       return { type: 'auth', token: decoding.readVarString(input) };
     case TYPES.grant:
@@ -223,6 +244,20 @@ function readBody(input: Reader, type: number): Frame {
       throw new Error(`there is no frame of type ${type}`);
     }
   }
+}
+
+/** A cancel is an intent without a name. */
+function writeIntent(out: Writer, intent: Intent): void {
+  const texts = 'cancel' in intent ? ['', intent.cancel] : [intent.name, intent.input, intent.key];
+  for (const text of texts) encoding.writeVarString(out, text);
+  if (!('cancel' in intent)) encoding.writeVarUint(out, intent.notBefore);
+}
+
+function readIntent(input: Reader): Intent {
+  const name = decoding.readVarString(input);
+  const text = decoding.readVarString(input);
+  if (name === '') return { cancel: text };
+  return { name, input: text, key: decoding.readVarString(input), notBefore: decoding.readVarUint(input) };
 }
 
 function writeBirth(out: Writer, birth: RoomBirth): void {
@@ -273,6 +308,22 @@ export function readUpdates(input: Reader, limit?: number): TableUpdate[] {
 /** A copy of its own: a view would keep the whole message alive. */
 function readBytes(input: Reader): Uint8Array {
   return decoding.readVarUint8Array(input).slice();
+}
+
+const STATUSES: ReadonlySet<string> = new Set<StoredRunStatus>([
+  'queued',
+  'running',
+  'waiting',
+  'succeeded',
+  'failed',
+  'canceled',
+  'expired',
+]);
+
+function readStatus(input: Reader): StoredRunStatus {
+  const status = decoding.readVarString(input);
+  if (!STATUSES.has(status)) throw new Error(`a run is never ${status}`);
+  return status as StoredRunStatus;
 }
 
 function readEnding(input: Reader): RunEnding | undefined {

@@ -10,7 +10,9 @@
  *       mutate ------------------------------>
  *              <------------------------------  entries   (the own one without its bytes) or outcome
  *       call   ------------------------------>            a run, asked for directly; again to hear of it
- *              <------------------------------  run       how it stands
+ *       ask    ------------------------------>            how a run stands
+ *       cancel ------------------------------>            a run that is wanted no more
+ *              <------------------------------  run       how one stands: in answer, and whenever that changes
  *              <------------------------------  streams   those that go on, once the store is level
  *              <------------------------------  stream    one that is new to the store, or begins again
  *              <------------------------------  delta     what it says
@@ -24,7 +26,8 @@
  *              <------------------------------  pong
  *              <------------------------------  failed    and the link is closed
  */
-import type { MutationKey, Outcome, RoomBirth, RunEnding } from '../ports/relay-storage.ts';
+import type { MutationKey, Outcome, RoomBirth } from '../ports/relay-storage.ts';
+import type { RunEnding, StoredRunStatus } from '../ports/run-storage.ts';
 import type { JsonObject } from '../util/json.ts';
 import type { DeltaFrame, ResumeFrame, StreamEndFrame, StreamFrame, StreamGoneFrame, StreamPlace, StreamsFrame } from './stream-frames.ts';
 
@@ -45,10 +48,22 @@ export interface TableUpdate {
 }
 
 /** An action that a mutation asks for. `input` is JSON text. */
-export interface Intent {
+export interface EnqueueIntent {
   readonly name: string;
   readonly input: string;
+  /** The idempotency key; empty: none. */
+  readonly key: string;
+  /** When it is due, in milliseconds since 1970; 0: at once. */
+  readonly notBefore: number;
 }
+
+/** A run of the same user's that a mutation cancels. */
+export interface CancelIntent {
+  readonly cancel: string;
+}
+
+/** What a mutation asks of runs. */
+export type Intent = EnqueueIntent | CancelIntent;
 
 /** First frame of a link. */
 export interface HelloFrame {
@@ -85,13 +100,32 @@ export interface MutateFrame extends RoomBirth {
   readonly updates: readonly TableUpdate[];
 }
 
-/** Asks for a run, or, when one of that id is there, how it stands. Sent after all mutations made before it. */
+/**
+ * Asks for a run, or, when one of that id is there, how it stands. Sent after all mutations made before it. The relay takes
+ * no names but these: with a key the one that `keyedRunId` makes of it, without one a mutation id of the store's with `:0`.
+ */
 export interface CallFrame {
   readonly type: 'call';
   readonly run: string;
   readonly name: string;
   /** JSON text. */
   readonly input: string;
+  /** The idempotency key; empty: none. */
+  readonly key: string;
+  /** The run expires when it has not begun by then, in milliseconds since 1970 by the relay's clock; 0: never. */
+  readonly expiresAt: number;
+}
+
+/** Asks how a run stands. Only the user's own are told of; of another, or none, the answer fails with `run.notFound`. */
+export interface AskFrame {
+  readonly type: 'ask';
+  readonly run: string;
+}
+
+/** Cancels a run of the user's own. Answered like `ask`, with how the run stands then; told again once it has ended. */
+export interface CancelFrame {
+  readonly type: 'cancel';
+  readonly run: string;
 }
 
 /** A fresh token of the same user. Answered with a grant, or the link is closed. */
@@ -158,12 +192,23 @@ export interface OutcomeFrame extends RoomBirth, MutationOutcome {
   readonly type: 'outcome';
 }
 
-/** How a run stands. Once it has ended, `seq` is the entry of the mutation that settled it. */
+/**
+ * How a run stands: in answer to a frame that names it, and to all links of its user in the room whenever that changes,
+ * and for each that has not ended when a link has got level. With `attempt` 0 and an ending it is what was asked that
+ * failed: nothing is said of any run.
+ */
 export interface RunFrame {
   readonly type: 'run';
   readonly run: string;
+  readonly name: string;
+  readonly status: StoredRunStatus;
+  /** How often it was begun. */
+  readonly attempt: number;
   readonly ending: RunEnding | undefined;
+  /** Of a run that has ended: the entry that settled it, which this link has got before. Otherwise 0. */
   readonly seq: number;
+  /** JSON text; empty where the link was told it before. */
+  readonly input: string;
 }
 
 /** What this link may do from here on. A relay that authenticates sends it before the welcome; without one, it may do anything. */
@@ -188,7 +233,7 @@ export interface FailedFrame {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-export type StoreFrame = HelloFrame | MutateFrame | CallFrame | ResumeFrame | AuthFrame | ByeFrame | PingFrame;
+export type StoreFrame = HelloFrame | MutateFrame | CallFrame | AskFrame | CancelFrame | ResumeFrame | AuthFrame | ByeFrame | PingFrame;
 export type RelayFrame =
   | WelcomeFrame
   | SnapshotFrame

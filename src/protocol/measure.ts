@@ -33,8 +33,9 @@ function measureMutation(
     }
   }
   for (const intent of intents) {
-    encoding.writeVarString(out, intent.name);
-    encoding.writeVarString(out, intent.input);
+    const texts = 'cancel' in intent ? ['', intent.cancel] : [intent.name, intent.input, intent.key];
+    for (const text of texts) encoding.writeVarString(out, text);
+    if (!('cancel' in intent)) encoding.writeVarUint(out, intent.notBefore);
   }
   return encoding.length(out) + cells * CELL_OVERHEAD + FRAME_OVERHEAD;
 }

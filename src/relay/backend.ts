@@ -2,7 +2,7 @@ import type { Access } from '../access/access.ts';
 import type { CotableError } from '../errors.ts';
 import type { AnyHooks, Hooks } from './guard.ts';
 import type { Platform, PlatformCaller } from './platform.ts';
-import type { MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
+import type { EnqueueOptions, MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
 import type {
   ActionName,
   AnySchema,
@@ -40,18 +40,33 @@ export interface ActionContext<
   State = unknown,
 > extends Emitters<Piece> {
   readonly runId: string;
-  /** 1 for the first try. A run that a crash cut off is tried again. */
+  /** 1 for the first, then higher with each: after an error, after a crash, after a redrive. */
   readonly attempt: number;
+  /** The same in every attempt of this run, and of no other run: to be handed to services that do a thing once for a key. */
+  readonly idempotencyKey: string;
   /** Who asked. */
   readonly userId: string;
   readonly room: string;
-  /** Aborted when this attempt is over: the relay shuts down. */
+  /**
+   * Aborted when this attempt is over before it has ended, with the reason: `run.canceled`, `run.timeout`, `run.fenced` (the
+   * run goes on elsewhere) or `relay.closed`. It can write nothing from then on.
+   */
   readonly signal: AbortSignal;
   /** Makes a real mutation, as the user who asked. Resolves when the relay keeps it. Rejects with `run.fenced` in an attempt that is over. */
   mutate<N extends MutatorName<S>>(name: N, input: InOf<S['mutators'][N]>): Promise<{ readonly id: string }>;
   table<N extends TableName<S>>(name: N): ActionTableReader<RowOf<S, N>>;
-  /** Queues a run of another action; its id. */
-  enqueueAction<N extends ActionName<S>>(name: N, input: InOf<S['actions'][N]>): Promise<string>;
+  /**
+   * Queues a run of an action for the same user; resolves with its id when it is kept. `runAfter` counts from now. Rejects
+   * with `action.unknown`, `action.invalidInput`, `action.idempotencyMismatch`, `value.notJson`, `run.failed` (the
+   * concurrency key of the action threw) or `run.fenced`.
+   */
+  enqueueAction<N extends ActionName<S>>(name: N, input: InOf<S['actions'][N]>, options?: EnqueueOptions): Promise<string>;
+  /**
+   * Does a thing once for a run: when an attempt has done `fn` under this key, this and all later ones get what it gave
+   * then, as JSON, and `fn` is not called. Two calls with one key at once are one. What `fn` throws is not kept. Rejects with
+   * `value.notJson`, `run.fenced`, or what `fn` throws.
+   */
+  step<T>(key: string, fn: () => T | Promise<T>): Promise<T>;
   /** What the backend lets actions call outside. */
   readonly platform: PlatformCaller<P>;
   /** What the attempt before had said when it broke off, whoever it was for; after a crash all but about its last quarter of a second. */
@@ -63,10 +78,10 @@ export type CellOf<S extends AnySchema> = {
   readonly [T in TableName<S>]: { readonly table: T; readonly key: string; readonly field: keyof RowOf<S, T> & string };
 }[TableName<S>];
 
-/** How a run ended, for `onSettled`. `text`: all that its text stream said, whoever it was for. */
+/** How a run ended, for `onSettled`. `text`: all that the text stream of its last attempt said, whoever it was for. */
 export type SettledRun<In, Output> = { readonly id: string; readonly input: In; readonly text: string } & (
   | { readonly status: 'succeeded'; readonly output: Output; readonly error: undefined }
-  | { readonly status: 'failed'; readonly output: undefined; readonly error: CotableError }
+  | { readonly status: 'failed' | 'canceled' | 'expired'; readonly output: undefined; readonly error: CotableError }
 );
 
 /** The function of an action. */
@@ -82,9 +97,56 @@ export interface ActionPolicy<S extends AnySchema, N extends ActionName<S>, P ex
   readonly cell?: (input: OutOf<S['actions'][N]>) => CellOf<S>;
   /**
    * Mutator code in the transaction that ends the run: called for every ending, and the one place to write the final
-   * state of a row. When it throws, the run ends as failed with what it threw, and nothing is written.
+   * state of a row. When it throws, the run ends as failed with what it threw, and nothing is written. It is not called
+   * for a run whose input does not fit the schema any more.
    */
   readonly onSettled?: (ctx: MutatorContext<S>, run: SettledRun<OutOf<S['actions'][N]>, ResultOf<S['actions'][N]>>) => void | Promise<void>;
+  /** `at-most-once`: there is never a second attempt; one that is cut off ends its run as failed. Default `at-least-once`. */
+  readonly delivery?: 'at-least-once' | 'at-most-once';
+  readonly retry?: RetryPolicy;
+  /** An attempt that takes longer fails with `run.timeout`. Default 15 minutes. */
+  readonly timeoutMs?: number;
+  readonly concurrency?: ConcurrencyPolicy<OutOf<S['actions'][N]>>;
+  /** Runs that the clock asks for, as the user `system`. Each time is one run, however many relays there are. */
+  readonly cron?: CronPolicy<InOf<S['actions'][N]>> | readonly CronPolicy<InOf<S['actions'][N]>>[];
+}
+
+/**
+ * After which errors a run is tried again: a plain one; one with a code whose status is 408, 409, 429, or 500 and above. So
+ * what `reject()` throws is final, and so are inputs and outputs that do not fit. A property `retryable` of the error, or of
+ * its cause, decides otherwise; `retryAfterMs` is the least time to wait.
+ */
+export interface RetryPolicy {
+  /** How many attempts may fail before the run does. Default 3. */
+  readonly attempts?: number;
+  /** The first wait is a random time up to this; each further one up to twice the one before. Default 1 second. */
+  readonly firstDelayMs?: number;
+  /** No wait is longer, unless the error asks for it. Default 1 minute. */
+  readonly maxDelayMs?: number;
+}
+
+/** How many runs of an action may be at work at once, in all rooms. */
+export interface ConcurrencyPolicy<In> {
+  /** Those of an action that have the same key share the limit. Asked once, when a run is queued. Default: all have. */
+  readonly key?: (input: In, caller: { readonly userId: string; readonly room: string }) => string;
+  /** Default 1. */
+  readonly limit?: number;
+  /**
+   * What becomes of one too many. `queue` (default): it waits, first come, first served. `reject`: it fails with
+   * `action.concurrencyRejected`. `restart`: those at work are canceled, and it begins. `join`: it waits for one that is at
+   * work, is not begun, and ends as that one does.
+   */
+  readonly strategy?: 'queue' | 'reject' | 'restart' | 'join';
+}
+
+/** When the clock asks for a run. */
+export interface CronPolicy<In> {
+  /** A cron pattern: five fields, or six with seconds first. */
+  readonly schedule: string;
+  /** An IANA name such as `Europe/Berlin`. Default: that of the machine. */
+  readonly timeZone?: string;
+  readonly room: string;
+  readonly input: In;
 }
 
 /** The actions of a schema: all of them, and none besides; each a function, or a policy with `run`. */
@@ -97,6 +159,11 @@ export interface AnyActionPolicy {
   readonly run: (ctx: ActionContext<AnySchema, unknown, Platform, unknown>, input: never) => Promise<unknown>;
   readonly cell?: (input: never) => { readonly table: string; readonly key: string; readonly field: string };
   readonly onSettled?: (ctx: MutatorContext<AnySchema>, run: never) => void | Promise<void>;
+  readonly delivery?: 'at-least-once' | 'at-most-once';
+  readonly retry?: RetryPolicy;
+  readonly timeoutMs?: number;
+  readonly concurrency?: ConcurrencyPolicy<never>;
+  readonly cron?: CronPolicy<unknown> | readonly CronPolicy<unknown>[];
 }
 
 /** Everything a relay runs for a schema. A plain object of this shape works too. */
@@ -123,15 +190,4 @@ export function defineBackendConfig<S extends AnySchema, P extends Platform = No
 /** The hooks of a backend. Their types were checked against the schema where it was given. */
 export function hooksOf<S extends AnySchema, P extends Platform>({ authenticate, authorize }: BackendConfig<S, P>): AnyHooks {
   return { authenticate, authorize } as AnyHooks;
-}
-
-/** Every action as a policy. Their types were checked against the schema where the backend was given. */
-export function policiesOf<S extends AnySchema, P extends Platform>({
-  actions = {} as never,
-}: BackendConfig<S, P>): Record<string, AnyActionPolicy> {
-  const policies: Record<string, AnyActionPolicy> = {};
-  for (const [name, action] of Object.entries<unknown>(actions)) {
-    policies[name] = (typeof action === 'function' ? { run: action } : action) as AnyActionPolicy;
-  }
-  return policies;
 }

@@ -10,10 +10,12 @@ import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
-import { hooksOf, policiesOf, type BackendConfig, type NoPlatform } from './backend.ts';
+import { hooksOf, type BackendConfig, type NoPlatform } from './backend.ts';
 import { limitsOf, type LimitOptions, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
+import type { RunAdmin } from './runs/admin.ts';
+import { policiesOf } from './runs/policy.ts';
 import { createStrangers } from './strangers.ts';
 import { healthRouter, linkRouter } from './web/routers.ts';
 import { createWeb } from './web/web.ts';
@@ -59,11 +61,20 @@ export interface Relay<S extends AnySchema> {
    */
   recheck(room?: string): Promise<void>;
   mutate<N extends MutatorName<S>>(room: string, name: N, input: InOf<S['mutators'][N]>): Promise<{ readonly id: string }>;
+  /** The runs of all rooms: to look at, to cancel, and to take up dead ones again. */
+  readonly runs: RunAdmin;
   /**
-   * Shuts down: takes no more links, keeps and acknowledges what was accepted, closes the links with `relay.closed` (stores
-   * come back by themselves), frees the port and closes the storage. Call it on SIGTERM.
+   * Resolves when no run, of one room or of all, is at work, due or between two attempts, all that was accepted is kept, and
+   * links have got what there is for them. Runs for a later time, and those whose function is missing, are not waited for.
+   * Closes nothing.
    */
-  close(): Promise<void>;
+  drain(room?: string): Promise<void>;
+  /**
+   * Shuts down: takes no more links, begins no more runs and lets those at work end for `graceMs` (10 seconds), aborts those
+   * that have not (they are begun again at the next start), keeps and acknowledges what was accepted, closes the links with
+   * `relay.closed` (stores come back by themselves), frees the port and closes the storage. Call it on SIGTERM.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
 /** So long the last words of links over HTTP may take, to who reads slowly. */
@@ -73,7 +84,7 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /**
  * A relay: keeps rooms, tells members what was kept, runs mutators for the server. Throws `schema.invalid` when a
- * mutator is missing, and an `Error` when Yjs stands on a lib0 that is not safe. It owns `storage` from here on; nothing
+ * mutator is missing or a policy of an action cannot be, and an `Error` when Yjs stands on a lib0 that is not safe. It owns `storage` from here on; nothing
  * listens before `listen` or `attach`.
  */
 export function createRelay<S extends AnySchema, P extends Platform = NoPlatform>(options: RelayOptions<S, P>): Relay<S> {
@@ -142,6 +153,8 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     mutate: (room, name, input) => core.mutate(room, name, input),
     revoke: core.revoke,
     recheck: core.recheck,
+    runs: core.runs,
+    drain: core.drain,
 
     async listen(port = 0, host = '127.0.0.1') {
       const server = createServer(slowRequests(limits.helloMs), handle);
@@ -157,9 +170,9 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
       return { url: `ws://${host.includes(':') ? `[${host}]` : host}:${bound}`, port: bound };
     },
 
-    async close() {
+    async close({ graceMs = 10_000 } = {}) {
       for (const acceptor of acceptors) acceptor.stop();
-      await core.close();
+      await core.close(graceMs);
       await http.flushed(LAST_WORDS_MS);
       await Promise.all(
         [...servers].map((server) => {

@@ -1,27 +1,23 @@
-import { asCotableError, CotableError, isCotableError } from '../errors.ts';
+import { asCotableError, CotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import { checkAction } from '../mutation/run.ts';
-import type { LogEntry, QueuedRun, RelayStorage, RunEnding } from '../ports/relay-storage.ts';
-import type { AnySchema } from '../schema/schema.ts';
+import type { LogEntry, RelayStorage } from '../ports/relay-storage.ts';
 import { encodeFrame } from '../protocol/codec.ts';
-import type { ByeFrame, CallFrame, HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
-import { parseJson } from '../protocol/json.ts';
+import type { ByeFrame, HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { Accepted } from './commits.ts';
 import type { Member, MemberHost, Seat } from './member.ts';
 import { PAGE } from './load-room.ts';
 import type { Author, Room } from './room.ts';
+import type { RunNews } from './run-news.ts';
 import type { RoomStreams } from './streams.ts';
 
 export interface HallParts {
   readonly name: string;
   readonly room: Room;
   readonly streams: RoomStreams;
-  readonly schema: AnySchema;
   readonly storage: RelayStorage;
   readonly clock: Clock;
-  /** A run is queued. */
-  readonly queued: (run: QueuedRun) => void;
+  readonly news: RunNews;
   /** Nobody is left. */
   readonly left: () => void;
 }
@@ -34,19 +30,17 @@ export interface Hall {
   readonly size: number;
   join: MemberHost['join'];
   committed(group: readonly Accepted<Author>[]): void;
-  /** A run has ended with the entry `seq`, which is kept. */
-  runEnded(run: string, ending: RunEnding, seq: number): void;
+  /** Resolves when nothing waits for any link that is level; one that takes nothing for too long is not waited for. */
+  sent(): Promise<void>;
   /** Closes every link, `but` one that is told otherwise. */
   clear(error: CotableError, but?: { readonly userId: string }): void;
 }
 
 export function createHall(parts: HallParts): Hall {
-  const { room, streams, schema, storage, clock, name } = parts;
+  const { room, streams, news, storage, clock, name } = parts;
   const { lineage, epoch } = room;
   /** Members of which a mutation was refused. */
   const silent = new WeakSet<Member>();
-  /** Who waits for the end of a run. */
-  const waiting = new Map<string, Set<Member>>();
   /** Everybody who said hello, with what they write as; 0: nothing yet, or no more. */
   const present = new Map<Member, { readonly replica: number; writer: number }>();
   /** Those who are level: they get each group as it is committed. */
@@ -95,7 +89,9 @@ export function createHall(parts: HallParts): Hall {
     });
     seated({
       mutate: (frame) => mutate(member, frame),
-      call: (frame) => unless(member, call(member, frame)),
+      call: (frame) => unless(member, news.call(member, frame, room.commits.settled)),
+      ask: ({ run }) => unless(member, news.ask(member, run)),
+      cancel: ({ run }) => unless(member, news.cancel(member, run)),
       resume: (frame) => unless(member, streams.resume(member, frame)),
       bye: (frame) => bye(member, frame),
       leave: () => leave(member),
@@ -121,6 +117,7 @@ export function createHall(parts: HallParts): Hall {
     }
     level.add(member);
     streams.join(member, hello.streams);
+    if (present.has(member)) unless(member, news.level(member));
   }
 
   function mutate(member: Member, frame: MutateFrame): void {
@@ -149,33 +146,6 @@ export function createHall(parts: HallParts): Hall {
     );
   }
 
-  /** Queues a run once; whoever asks again hears how it stands. */
-  async function call(member: Member, frame: CallFrame): Promise<void> {
-    let input: string;
-    try {
-      if (member.isReader) throw new CotableError('auth.forbidden', { room: name });
-      input = JSON.stringify(checkAction(schema, frame.name, parseJson(frame.input)));
-    } catch (error) {
-      // A reader, or a page of another version: that one call has failed, and the link is fine.
-      if (!isCotableError(error)) throw error;
-      const ending: RunEnding = { status: 'failed', error: { code: error.code, params: error.params } };
-      return member.send({ type: 'run', run: frame.run, ending, seq: 0 });
-    }
-    // What the store wrote before it asked is kept before the run can begin.
-    await room.commits.settled();
-    const run: QueuedRun = { id: frame.run, name: frame.name, input, userId: member.userId, queuedAt: clock.now() };
-    await storage.queueRun(name, run);
-    const stored = await storage.run(name, run.id);
-    if (!stored || stored.userId !== member.userId)
-      throw new CotableError('protocol.gateRefused', { rule: 'a run belongs to who asked for it' });
-    if (!stored.ending) {
-      const members = waiting.get(run.id) ?? new Set();
-      waiting.set(run.id, members.add(member));
-      parts.queued(stored);
-    }
-    member.send({ type: 'run', run: run.id, ending: stored.ending, seq: stored.ending ? room.commits.head : 0 });
-  }
-
   /** A mutation that was judged before gets the same answer. */
   async function answer(member: Member, { key }: MutateFrame): Promise<void> {
     await room.settled();
@@ -188,7 +158,7 @@ export function createHall(parts: HallParts): Hall {
     present.delete(member);
     level.delete(member);
     streams.leave(member);
-    for (const [run, members] of waiting) if (members.delete(member) && members.size === 0) waiting.delete(run);
+    news.leave(member);
     if (present.size === 0) parts.left();
   }
 
@@ -199,7 +169,6 @@ export function createHall(parts: HallParts): Hall {
     join,
     committed(group) {
       const records = group.map(({ acceptance }) => acceptance.entry.bytes);
-      for (const { acceptance } of group) acceptance.runs.forEach(parts.queued);
       // Ends of streams go before the entries they come with, so that a viewer swaps from stream to row in one step.
       streams.due(room.commits.head);
       const authors = new Set(group.map(({ author }) => author));
@@ -210,13 +179,14 @@ export function createHall(parts: HallParts): Hall {
         member.send({ type: 'entries', lineage, epoch, records: own });
       }
       const others = [...level].filter((member) => !authors.has(member));
-      if (others.length === 0) return;
-      const message = joinFrames([encodeFrame({ type: 'entries', lineage, epoch, records })]);
-      for (const member of others) member.sendMessage(message);
+      if (others.length > 0) {
+        const message = joinFrames([encodeFrame({ type: 'entries', lineage, epoch, records })]);
+        for (const member of others) member.sendMessage(message);
+      }
+      for (const { acceptance } of group) news.kept(acceptance.runs);
     },
-    runEnded(run, ending, seq) {
-      for (const member of waiting.get(run) ?? []) member.send({ type: 'run', run, ending, seq });
-      waiting.delete(run);
+    async sent() {
+      await Promise.allSettled([...level].map((member) => member.drained(0)));
     },
     clear(error, but) {
       for (const member of [...present.keys()]) if (member !== but) member.fail(error);

@@ -9,7 +9,10 @@ export type {
   ActionTableReader,
   BackendConfig,
   CellOf,
+  ConcurrencyPolicy,
+  CronPolicy,
   NoPlatform,
+  RetryPolicy,
   SettledRun,
 } from './backend.ts';
 export type { Emitters } from './emitters.ts';
@@ -20,6 +23,7 @@ export { definePlatform } from './platform.ts';
 export type { Platform, PlatformCall, PlatformCaller } from './platform.ts';
 export type { Compaction, LimitOptions, Limits } from './limits.ts';
 export type { Logger } from '../ports/logger.ts';
+export type { Refusal } from '../ports/refusal.ts';
 export type { StreamPart, StreamStorage } from '../ports/stream-storage.ts';
 export type {
   Acceptance,
@@ -27,13 +31,25 @@ export type {
   MutationKey,
   NewRoom,
   Outcome,
-  QueuedRun,
-  Refusal,
-  RunEnding,
   RelayStorage,
   RoomBirth,
   Snapshot,
   StoredRoom,
-  StoredRun,
   WriterState,
 } from '../ports/relay-storage.ts';
+export type {
+  AttemptName,
+  Claim,
+  ClaimTerms,
+  DueRun,
+  QueuedRun,
+  RunCancel,
+  RunEnding,
+  RunFilter,
+  RunName,
+  RunRequest,
+  RunStorage,
+  StoredRun,
+  StoredRunStatus,
+} from '../ports/run-storage.ts';
+export type { Run, RunAdmin } from './runs/admin.ts';

@@ -37,6 +37,10 @@ export interface Limits {
   readonly pongMs: number;
   /** A room without links leaves memory after this time. */
   readonly unloadMs: number;
+  /** Of all rooms, so many runs are at work at once. Users take turns. */
+  readonly runs: number;
+  /** Of one user, so many runs are at work at once. */
+  readonly runsPerUser: number;
   /** When a room's documents are made afresh. */
   readonly compaction: Compaction;
 }
@@ -82,6 +86,8 @@ export const DEFAULT_LIMITS: Limits = {
   pingMs: 25_000,
   pongMs: 20_000,
   unloadMs: 30_000,
+  runs: 64,
+  runsPerUser: 8,
   compaction: {
     ratio: 4,
     minItems: 5_000,

@@ -13,6 +13,7 @@ import { isOutgrown, makeAfresh } from './epoch.ts';
 import type { Limits } from './limits.ts';
 import type { Poison } from './quarantine.ts';
 import { createRoomTable, type RoomTable } from './room-table.ts';
+import type { RunRequests } from './runs/requests.ts';
 
 /** Entries are read in pages of this size. */
 export const PAGE = 200;
@@ -27,6 +28,8 @@ export interface RoomOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly limits: Limits;
+  /** Makes runs of what mutations ask for. */
+  readonly requests: RunRequests;
   /** Whether a frame has broken this room before. */
   readonly isQuarantined: (poison: Poison) => boolean;
 }

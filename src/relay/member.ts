@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
-import type { ByeFrame, CallFrame, HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
+import type { AskFrame, ByeFrame, CallFrame, CancelFrame, HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
 import type { ResumeFrame } from '../protocol/stream-frames.ts';
 import { forStrangers } from './for-strangers.ts';
@@ -57,6 +57,8 @@ export interface MemberHost {
 export interface Seat {
   mutate(frame: MutateFrame): void;
   call(frame: CallFrame): void;
+  ask(frame: AskFrame): void;
+  cancel(frame: CancelFrame): void;
   resume(frame: ResumeFrame): void;
   bye(frame: ByeFrame): void;
   leave(): void;
@@ -156,6 +158,10 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       case 'call':
         if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a call before the welcome' });
         return seat.call(frame);
+      case 'ask':
+        return seat?.ask(frame);
+      case 'cancel':
+        return seat?.cancel(frame);
       case 'resume':
         return seat?.resume(frame);
       case 'bye':

@@ -1,11 +1,12 @@
 import { CotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
-import type { QueuedRun } from '../ports/relay-storage.ts';
+import type { RunCancel, StoredRun } from '../ports/run-storage.ts';
 import { quiet } from '../util/deferred.ts';
 import { createHall, type Hall } from './hall.ts';
 import type { RoomOptions } from './load-room.ts';
 import { openRoom, type Room } from './room.ts';
 import type { Poison } from './quarantine.ts';
+import { createRunNews, type RunDoor, type RunNews } from './run-news.ts';
 import type { RunRoom } from './runs/run-room.ts';
 import type { StreamLog } from './stream-log.ts';
 import { openRoomStreams } from './streams.ts';
@@ -14,12 +15,12 @@ import { openRoomStreams } from './streams.ts';
 export interface OpenRoom extends RunRoom {
   /** The links, of the present epoch. */
   readonly hall: Hall;
+  /** How a run of this room stands has changed. `isNew`: it was queued. */
+  runChanged(run: StoredRun, isNew: boolean): void;
   /** Whether nothing is being made or kept and no run is at work, so that it may leave memory. */
   readonly isIdle: boolean;
   /** Nothing more is accepted, `reason` says why: this memory is not the room any more. */
   close(reason: CotableError): void;
-  /** Resolves when all that was accepted is kept. */
-  settled(): Promise<void>;
 }
 
 export interface OpenRoomEvents {
@@ -27,8 +28,8 @@ export interface OpenRoomEvents {
   broken(opened: OpenRoom, error: unknown, poison?: Poison): void;
   /** Documents are being made afresh: whoever comes now waits for `renewed`. */
   renewing(renewed: Promise<OpenRoom>): void;
-  /** A run is queued. */
-  queued(run: QueuedRun): void;
+  /** A run is being canceled by a mutation, as far as it is that user's, once `kept` says that this is kept. */
+  canceling(cancel: RunCancel, kept: Promise<unknown>): void;
   /** No link is left. */
   left(opened: OpenRoom): void;
 }
@@ -41,7 +42,7 @@ const RENEWED = new CotableError('room.lineageChanged', {});
  * accepted is kept and acknowledged, the links are closed, and the room is loaded again, which compacts it. Streams and
  * runs outlive that: what a run writes meanwhile waits for the new documents.
  */
-export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, events: OpenRoomEvents): Promise<OpenRoom> {
+export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, door: RunDoor, events: OpenRoomEvents): Promise<OpenRoom> {
   const { name, schema, storage, clock, logger, limits } = options;
   let held = 0;
   let closed: CotableError | undefined;
@@ -72,10 +73,11 @@ export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, ev
       at.room.close(reason);
     },
     settled: () => at.room.settled(),
+    runChanged: (run, isNew) => at.news.changed(run, isNew),
   };
   return opened;
 
-  async function load(): Promise<{ readonly room: Room; readonly hall: Hall }> {
+  async function load(): Promise<{ readonly room: Room; readonly hall: Hall; readonly news: RunNews }> {
     const room: Room = await openRoom(options, {
       committed: (group) => hall.committed(group),
       broken: (error, poison) => events.broken(opened, error, poison),
@@ -83,18 +85,20 @@ export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, ev
         logger.info({ room: name, mutation, id: mutationId(key), userId, code, params }, 'mutation refused');
       },
       outgrown: () => renew(),
+      canceling: events.canceling,
     });
+    const failed = (run: string, error: unknown): void => logger.warn({ room: name, run, error }, 'a run that a mutation asked for again');
+    const news = createRunNews(name, { schema, storage, door, failed });
     const hall: Hall = createHall({
       name,
       room,
       streams,
-      schema,
+      news,
       storage,
       clock,
-      queued: events.queued,
       left: () => events.left(opened),
     });
-    return { room, hall };
+    return { room, hall, news };
   }
 
   function renew(): void {

@@ -15,8 +15,11 @@ import { createMember, type Member } from './member.ts';
 import { openRoomWithLinks, type OpenRoom } from './open-room.ts';
 import { randomName } from '../mutation/mutation-id.ts';
 import { createQuarantine } from './quarantine.ts';
-import type { AnyActionPolicy } from './backend.ts';
 import type { Platform } from './platform.ts';
+import type { RunDoor } from './run-news.ts';
+import { createRunAdmin, type RunAdmin } from './runs/admin.ts';
+import type { Policies } from './runs/policy.ts';
+import { createRunRequests } from './runs/requests.ts';
 import { createRunner } from './runs/runner.ts';
 import { createStreamLog } from './stream-log.ts';
 import { createStrangers } from './strangers.ts';
@@ -25,7 +28,7 @@ import { createStrangers } from './strangers.ts';
 export interface RelayParts {
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
-  readonly actions: { readonly [name: string]: AnyActionPolicy };
+  readonly actions: Policies;
   readonly access: AnyAccess | undefined;
   readonly hooks: AnyHooks;
   readonly platform: Platform;
@@ -55,9 +58,14 @@ export interface RelayCore {
   revoke(userId: string): void;
   /** Asks for the links of a room, or of all, what they may do there. Resolves when each has been asked. */
   recheck(room?: string): Promise<void>;
+  readonly runs: RunAdmin;
+  /** Resolves when no run is at work, due or between attempts, all is kept, and links have got what there is. */
+  drain(room?: string): Promise<void>;
   health(): RelayHealth;
-  /** Closes all links with `relay.closed`, keeps what was accepted, then closes the storage. */
-  close(): Promise<void>;
+  /**
+   * Lets runs end for so long, closes all links with `relay.closed`, keeps what was accepted, then closes the storage.
+   */
+  close(graceMs: number): Promise<void>;
 }
 
 const UNLOADED = new CotableError('storage.unavailable', { reason: 'the room is being loaded again' });
@@ -77,23 +85,28 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   /** Cancels of the timers that take rooms out of memory. */
   const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
+  let ending: Promise<void> | undefined;
   const guard = createGuard({ schema, hooks: parts.hooks, clock, logger, timeoutMs: limits.helloMs });
+  const requests = createRunRequests(schema, parts.actions, clock.now);
   const runner = createRunner({
     schema,
-    actions: parts.actions,
+    policies: parts.actions,
     platform: parts.platform,
     storage,
+    clock,
+    random,
     logger,
-    now: clock.now,
-    after: clock.after,
+    limits,
+    requests,
     released(name) {
       const opened = open.get(name);
       if (opened && opened.hall.size === 0) unloadLater(name, opened);
     },
     room: roomOf,
-    ended: (name, run, ending, seq) => open.get(name)?.hall.runEnded(run, ending, seq),
+    changed: (run, isNew) => open.get(run.room)?.runChanged(run, isNew),
   });
-  void runner.resume();
+  const door: RunDoor = { requests, queued: runner.queued, cancel: runner.cancel, canceled: runner.canceled };
+  runner.start();
 
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
     const drop = (limit: number): void => {
@@ -154,21 +167,22 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     // What an earlier memory of this room had accepted before it broke is kept first: it comes before all that is new.
     await leaving.get(name);
     const isQuarantined = quarantine.has;
-    const options = { name, schema, mutators, access: parts.access, storage, clock, random, logger, limits, isQuarantined };
-    return openRoomWithLinks(options, streamLog, {
+    const options = { name, schema, mutators, access: parts.access, storage, clock, random, logger, limits, requests, isQuarantined };
+    return openRoomWithLinks(options, streamLog, door, {
       broken(opened, error, poison) {
         if (poison) logger.error({ room: name, error, ...quarantine.add(poison) }, 'frame kept for study');
         logger.error({ room: name, error }, 'room thrown out of memory');
         const settled = opened.settled().catch(() => undefined);
         leaving.set(name, settled);
         void settled.then(() => leaving.get(name) === settled && leaving.delete(name));
-        void settled.then(() => runner.resume(name));
+        // What was queued may not have been heard of.
+        void settled.then(() => runner.look());
         forget(name, opened, UNLOADED);
         const reason = poison ? UNLOADED : asUnavailable(error);
         opened.hall.clear(reason, poison?.author);
       },
       renewing: (renewed) => void rooms.set(name, renewed),
-      queued: (run) => runner.begin(name, run),
+      canceling: ({ cancel, userId }, kept) => runner.fence(name, cancel, userId, kept),
       left: (opened) => unloadLater(name, opened),
     });
   }
@@ -202,7 +216,6 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   }
 
   async function close(): Promise<void> {
-    runner.close();
     await streamLog.close();
     const loaded = await Promise.allSettled(rooms.values());
     for (const result of loaded) {
@@ -241,9 +254,18 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     health() {
       let links = 0;
       for (const { hall } of open.values()) links += hall.size;
-      return { status: closing ? 'closing' : 'ok', rooms: open.size, links, storage: storage.description };
+      return { status: ending ? 'closing' : 'ok', rooms: open.size, links, storage: storage.description };
     },
-    close: () => (closing ??= close()),
+    runs: createRunAdmin(storage, clock, parts.actions, runner),
+    async drain(room) {
+      await runner.idle(room);
+      for (const [name, opened] of open) {
+        if (room !== undefined && room !== name) continue;
+        await opened.settled();
+        await opened.hall.sent();
+      }
+    },
+    close: (graceMs) => (ending ??= runner.close(graceMs).then(() => (closing = close()))),
   };
 }
 

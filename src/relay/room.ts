@@ -1,14 +1,16 @@
 import { checkAccess, createAccessContext } from '../access/access.ts';
 import type { UpdateEffect } from '../doc/update.ts';
 import { CotableError, isCotableError } from '../errors.ts';
+import { checkAction, checkKey } from '../mutation/enqueue.ts';
 import { mutationId, randomName } from '../mutation/mutation-id.ts';
 import type { RowSource } from '../mutation/overlay.ts';
-import { checkAction, checkCall, runAndCommit, type MutatorBody, type MutatorHost, type MutatorResult } from '../mutation/run.ts';
+import { type Call, checkCall, runAndCommit, type MutatorBody, type MutatorHost, type MutatorResult } from '../mutation/run.ts';
 import type { Session } from '../schema/schema.ts';
 import type { JsonValue } from '../util/json.ts';
-import type { Acceptance, MutationKey, QueuedRun, RoomBirth } from '../ports/relay-storage.ts';
+import type { Acceptance, MutationKey, RoomBirth } from '../ports/relay-storage.ts';
+import type { RunCancel, RunRequest } from '../ports/run-storage.ts';
 import { RELAY_WRITER } from '../ports/writer-ids.ts';
-import type { Intent, MutateFrame, TableUpdate } from '../protocol/frames.ts';
+import type { MutateFrame, TableUpdate } from '../protocol/frames.ts';
 import { parseJson } from '../protocol/json.ts';
 import { CLOCK_MARGIN_MS, CLOCK_STEP_MS } from '../protocol/limits.ts';
 import { checkFrameSize } from '../protocol/measure.ts';
@@ -34,6 +36,8 @@ const CHECKS = 5;
 /** In whose name server code writes; without it, the relay's. */
 export interface MutationOrigin {
   readonly userId: string;
+  /** `ctx.mutationId`, if not that of the mutation: it makes what is derived from it the same whenever it is tried again. */
+  readonly id?: string;
   /** The attempt of a run that writes; with `ending` the run ends with this mutation. */
   readonly attempt?: Acceptance['attempt'];
   /** Throws when the attempt may not write any more: asked in the very moment in which it would. */
@@ -63,6 +67,8 @@ export interface RoomEvents {
   broken(error: unknown, poison?: Poison): void;
   /** The documents have become much larger than their rows: told now and then, until the room is closed. */
   outgrown(): void;
+  /** A run is canceled, as far as it is that user's, once `kept` says that this is kept. */
+  canceling(cancel: RunCancel, kept: Promise<unknown>): void;
 }
 
 /** One room in memory: judges, folds, numbers and keeps. Knows no links. */
@@ -137,7 +143,7 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
   }
 
   function accept(
-    mutation: { key: MutationKey; writer: number; number: number; clock: number; intents: readonly Intent[] },
+    mutation: { key: MutationKey; writer: number; number: number; clock: number; runs: readonly RunRequest[] },
     own: readonly TableUpdate[],
     repairs: readonly TableUpdate[],
     author: Author,
@@ -149,19 +155,16 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
     hybrid.see(mutation.clock);
     const { key, writer: by, number, clock: at } = mutation;
     const bytes = encodeRecord({ kind: 'entry', seq: head, key, writer: by, number, clock: at, updates: own, repairs });
-    const runs = mutation.intents.map((intent, index): QueuedRun => ({
-      id: `${mutationId(key)}:${index + 1}`,
-      name: intent.name,
-      input: intent.input,
-      userId: author.userId,
-      queuedAt: clock.now(),
-    }));
+    const { runs } = mutation;
     const seq = head;
     commits.add({
       acceptance: { entry: { seq, bytes }, mark: key, writer: { writer: by, owner, number }, runs, ...(attempt && { attempt }) },
       author,
       ack: () => encodeRecord({ kind: 'ack', seq, key, repairs }),
     });
+    // Nothing that such a run writes may come behind this.
+    const kept = runs.some((run) => 'cancel' in run) ? commits.settled() : undefined;
+    for (const run of runs) if ('cancel' in run && kept) events.canceling(run, kept);
     if (isCompactable && seq % checkEvery === 0 && isOutgrown(tables, compaction)) events.outgrown();
     return seq;
   }
@@ -176,15 +179,19 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
     }
   }
 
-  /** Why a mutation that is what a store writes is not taken all the same. */
-  function refusalOf(
-    { intents }: MutateFrame,
+  /** The runs that a mutation asks for; or why one that is what a store writes is not taken all the same. */
+  function runsOf(
+    { key, intents }: MutateFrame,
     author: Author,
     judged: readonly { readonly table: string; readonly judged: UpdateEffect }[],
-  ): CotableError | undefined {
+  ): { readonly refusal: CotableError } | { readonly runs: readonly RunRequest[] } {
     try {
       if (author.isReader) throw new CotableError('auth.forbidden', { room });
-      for (const intent of intents) checkAction(schema, intent.name, parseJson(intent.input));
+      for (const intent of intents) {
+        if ('cancel' in intent) continue;
+        checkAction(schema, intent.name, parseJson(intent.input));
+        if (intent.key !== '') checkKey(intent.name, intent.key);
+      }
       const { userId } = author;
       const ctx = createAccessContext({ userId, room, session: author.session ?? { userId } }, (table) => tableOf(table).source);
       for (const { table, judged: update } of judged) {
@@ -192,11 +199,11 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
         for (const { key, after } of changes) if (after) checkRow(schema, table, key, after);
         checkAccess(options.access, ctx, table, changes);
       }
-      return undefined;
+      return { runs: options.requests.ofMutation(mutationId(key), intents, { userId: author.userId, room }) };
     } catch (error) {
       // An action that this backend does not have yet is waited for.
       if (!isCotableError(error) || isCotableError(error, 'action.unknown')) throw error;
-      return error;
+      return { refusal: error };
     }
   }
 
@@ -238,10 +245,10 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
         left -= judged.items;
         return { ...update, judged };
       });
-      const refusal = refusalOf(frame, author, judged);
-      if (refusal) {
-        refusals.add(frame, author, refusal);
-        events.refused(frame, author, refusal);
+      const asked = runsOf(frame, author, judged);
+      if ('refusal' in asked) {
+        refusals.add(frame, author, asked.refusal);
+        events.refused(frame, author, asked.refusal);
         return 'refused';
       }
       // From here on nothing is refused: memory changes, and must be thrown away if it cannot be kept.
@@ -253,7 +260,7 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
         }
         writers.accepted(frame.writer, frame.number);
         marks.take(frame.key);
-        accept(frame, frame.updates, repairs, author, author.userId);
+        accept({ ...frame, ...asked }, frame.updates, repairs, author, author.userId);
       } catch (error) {
         events.broken(error, poison);
         throw new CotableError('protocol.gateRefused', POISONOUS, { cause: error });
@@ -280,10 +287,10 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
     origin: MutationOrigin = { userId: SYSTEM },
   ): Promise<{ readonly id: string; readonly seq: number }> {
     const key = { replica, counter: ++counter };
-    const call = { id: mutationId(key), name, input, userId: origin.userId, at: clock.now() };
+    const call = { id: origin.id ?? mutationId(key), name, input, userId: origin.userId, at: clock.now() };
     running += 1;
     try {
-      const seq = await runAndCommit(host, call, (result) => commit(name, result, key, origin), body);
+      const seq = await runAndCommit(host, call, (result) => commit(call, result, key, origin), body);
       await commits.settled();
       return { id: call.id, seq };
     } finally {
@@ -292,7 +299,7 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
   }
 
   function commit(
-    name: string,
+    { id, name }: Call,
     result: MutatorResult,
     key: MutationKey,
     { userId, attempt, assertPresent, placed }: MutationOrigin,
@@ -302,13 +309,14 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
     const at = hybrid.next();
     const changed = result.changes(at);
     checkFrameSize(name, changed, result.intents);
+    const runs = options.requests.ofMutation(id, result.intents, { userId, room });
     try {
       const updates: TableUpdate[] = [];
       for (const [table, changes] of changed) {
         const bytes = tableOf(table).write(changes);
         if (bytes) updates.push({ table, bytes });
       }
-      const mutation = { key, writer: RELAY_WRITER, number: writers.next(), clock: at, intents: result.intents };
+      const mutation = { key, writer: RELAY_WRITER, number: writers.next(), clock: at, runs };
       const seq = accept(mutation, updates, [], { userId }, '', attempt);
       placed?.(seq);
       return seq;

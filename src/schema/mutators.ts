@@ -47,9 +47,28 @@ export interface MutatorContext<S extends AnySchema> {
   table<N extends TableName<S>>(name: N): TableWriter<RowOf<S, N>, RowInputOf<S, N>>;
   /**
    * Asks for an action to run on the relay after this mutation is kept there. Nothing runs here. Returns the id of the
-   * run, known at once. Throws `action.unknown` or `action.invalidInput`.
+   * run, known at once. Throws `action.unknown`, `action.invalidInput` (of an option too) or `value.notJson`.
    */
-  enqueueAction<N extends ActionName<S>>(name: N, input: InOf<S['actions'][N]>): string;
+  enqueueAction<N extends ActionName<S>>(name: N, input: InOf<S['actions'][N]>, options?: EnqueueOptions): string;
+  /**
+   * Cancels a run of the same user's in this room, with the mutation: from the moment the relay keeps it on, the run can
+   * write nothing more, and ends as canceled. One that has ended, is not there or is another user's stays as it is.
+   * Nothing happens here. What a mutation enqueues and cancels is done in that order.
+   */
+  cancelAction(runId: string): void;
+}
+
+/** How a run is queued. */
+export interface EnqueueOptions {
+  /**
+   * At most one run of the user, the room and the action goes by a key: asking again names the same run, for 24 hours
+   * after it was queued and until it has ended. 1 to 256 characters.
+   */
+  readonly idempotencyKey?: string;
+  /** It begins this many milliseconds after `ctx.now` at the earliest. */
+  readonly runAfter?: number;
+  /** It begins then at the earliest. Either this or `runAfter`. */
+  readonly runAt?: Date;
 }
 
 /** The functions of a schema's mutators: all of them, and none besides. */

@@ -1,6 +1,6 @@
 import { BehaviorSubject } from 'rxjs';
 import { CotableError, errorOf } from '../errors.ts';
-import { checkAction } from '../mutation/run.ts';
+import { checkAction } from '../mutation/enqueue.ts';
 import type { CallFrame, RunFrame } from '../protocol/frames.ts';
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
 import type { AnySchema } from '../schema/schema.ts';
@@ -35,7 +35,14 @@ export function createRuns(schema: AnySchema, send: ((frame: CallFrame) => void)
   return {
     call(id, name, input) {
       if (isClosed) throw new CotableError('store.closed', {});
-      const frame: CallFrame = { type: 'call', run: id, name, input: JSON.stringify(checkAction(schema, name, input)) };
+      const frame: CallFrame = {
+        type: 'call',
+        run: id,
+        name,
+        input: JSON.stringify(checkAction(schema, name, input)),
+        key: '',
+        expiresAt: 0,
+      };
       // Three bytes are the most that a code unit takes.
       const bytes = frame.input.length * 3;
       if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
@@ -58,12 +65,12 @@ export function createRuns(schema: AnySchema, send: ((frame: CallFrame) => void)
     },
     unfinished: () => [...open.values()].map(({ frame }) => frame),
     isUnheard: (id) => open.get(id)?.status.value === 'pending',
-    hear({ run: id, ending }) {
+    hear({ run: id, status, ending }) {
       const run = open.get(id);
       if (!run) return;
       run.accepted.resolve();
       if (!ending) {
-        if (run.status.value !== 'queued') run.status.next('queued');
+        if (run.status.value !== status) run.status.next(status);
         return;
       }
       open.delete(id);

@@ -1,6 +1,7 @@
 import { CotableError } from '../errors.ts';
 import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
-import type { MutationKey, Refusal, RoomBirth } from '../ports/relay-storage.ts';
+import type { Refusal } from '../ports/refusal.ts';
+import type { MutationKey, RoomBirth } from '../ports/relay-storage.ts';
 import type { TableUpdate } from '../protocol/frames.ts';
 import { decodeRecord, decodeTables, encodeRecord, encodeTables, type EntryRecord } from '../protocol/records.ts';
 import { byOrder } from '../mutation/mutation-id.ts';

@@ -107,8 +107,11 @@ export interface Rejection {
   dismiss(): void;
 }
 
-/** `pending`: not known to have reached the relay. `queued`: the relay has it, and it may be running. */
-export type RunStatus = 'pending' | 'queued' | 'succeeded' | 'failed';
+/**
+ * `pending`: not known to have reached the relay. `queued`: the relay has it. `running`: an attempt is at work. `waiting`:
+ * for the next one. The others are how it ended.
+ */
+export type RunStatus = 'pending' | 'queued' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'canceled' | 'expired';
 
 /** A run that was asked for. Awaiting the handle awaits its result. */
 export interface RunHandle<Result> extends PromiseLike<Result> {

@@ -1,6 +1,6 @@
 import type { CotableError } from '../errors.ts';
 import type { StorageKey, StorageValue } from '../ports/client-storage.ts';
-import type { Refusal } from '../ports/relay-storage.ts';
+import type { Refusal } from '../ports/refusal.ts';
 import { createDeferred, type Deferred } from '../util/deferred.ts';
 import type { Disk } from './disk.ts';
 import type { OutboxCall, Replica } from './replica.ts';

@@ -1,8 +1,9 @@
 import type { AnyAccess } from '../access/access.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
-import { hooksOf, policiesOf, type AnyActionPolicy, type BackendConfig, type NoPlatform } from '../relay/backend.ts';
+import { hooksOf, type BackendConfig, type NoPlatform } from '../relay/backend.ts';
 import type { AnyHooks } from '../relay/guard.ts';
 import type { Platform } from '../relay/platform.ts';
+import { policiesOf, type Policies } from '../relay/runs/policy.ts';
 import type { AnySchema } from '../schema/schema.ts';
 
 /** What pages and relay of one version of an app are made of. Types were checked where the backend was given. */
@@ -10,12 +11,12 @@ export interface AppVersion {
   readonly schema: AnySchema;
   readonly mutators: MutatorFunctions;
   readonly access: AnyAccess | undefined;
-  readonly actions: { readonly [name: string]: AnyActionPolicy };
+  readonly actions: Policies;
   readonly platform: Platform;
   readonly hooks: AnyHooks;
 }
 
-/** Throws `schema.invalid` when a mutator is missing. */
+/** Throws `schema.invalid` when a mutator is missing or a policy cannot be. */
 export function appVersion<S extends AnySchema, P extends Platform = NoPlatform>(backend: BackendConfig<S, P>): AppVersion {
   const mutators: MutatorFunctions = backend.mutators;
   checkMutators(backend.schema, mutators);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { acceptance, acceptances, BIRTH, bytesOf, codeOf, filledRoom, MAX, REFUSAL, run } from './relay-storage.fixtures.ts';
+import { openRuns } from '../fixtures/open-runs.ts';
 import { expectConflict, type Here } from './relay-storage.place.ts';
 
 const start = { epoch: BIRTH.epoch, after: 0 };
@@ -26,7 +27,7 @@ export function acceptRules(here: Here): void {
       { writer: 1, owner: 'ann', last: 2, fenced: false },
       { writer: 2, owner: '', last: 1, fenced: false },
     ]);
-    expect(await here.storage.openRuns('room')).toMatchObject([run('run-1', 10), run('run-2', 11), run('run-3', 12)]);
+    expect(await openRuns(here.storage, 'room')).toMatchObject([run('run-1', 10), run('run-2', 11), run('run-3', 12)]);
   });
 
   it('[RS6] of a group whose last member conflicts nothing is kept', async () => {

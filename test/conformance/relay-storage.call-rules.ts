@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { acceptance, acceptances, BIRTH, bytesOf, codeOf, everything, filledRoom, MAX, REFUSAL, run } from './relay-storage.fixtures.ts';
+import { openRuns } from '../fixtures/open-runs.ts';
 import { type Here } from './relay-storage.place.ts';
 
 const start = { epoch: BIRTH.epoch, after: 0 };
@@ -118,7 +119,7 @@ export function callRules(here: Here): void {
     await here.storage.saveSnapshot('room', { seq: 2, bytes: bytesOf('snapshot') });
     expect(await everything(here.storage, 'other')).toEqual(other);
     await here.storage.accept('other', start, [acceptance(1, { runs: [run('run-1', 10)] })]);
-    expect(await here.storage.openRuns('other')).toHaveLength(1);
+    expect(await openRuns(here.storage, 'other')).toHaveLength(1);
   });
 
   it('[RS32] numbers survive up to 2^53 - 1', async () => {
@@ -152,7 +153,7 @@ export function callRules(here: Here): void {
       ...near.map((writer) => [writer, 'ann']),
       [MAX - 2, 'bob'],
     ]);
-    expect((await here.storage.openRuns('room')).map(({ queuedAt }) => queuedAt)).toEqual(near.toReversed());
+    expect((await openRuns(here.storage, 'room')).map(({ queuedAt }) => queuedAt)).toEqual(near);
   });
 
   it('[RS33] names and texts survive as they are', async () => {
@@ -184,7 +185,7 @@ export function callRules(here: Here): void {
     for (const [index, name] of names.entries()) {
       expect((await here.storage.openRoom(name, BIRTH)).lineage).toBe(index);
       expect(await here.storage.writers(name, [1])).toEqual([{ writer: 1, owner: name, last: 1, fenced: true }]);
-      expect(await here.storage.openRuns(name)).toMatchObject([
+      expect(await openRuns(here.storage, name)).toMatchObject([
         { id: name, name, input: JSON.stringify(name), userId: name, queuedAt: index },
       ]);
     }
@@ -215,7 +216,7 @@ export function callRules(here: Here): void {
       here.storage.writers('room', [1]),
       here.storage.fence('room', 'ann', [1]),
       here.storage.saveSnapshot('room', { seq: 1, bytes: bytesOf('snapshot') }),
-      here.storage.openRuns('room'),
+      openRuns(here.storage, 'room'),
     ];
     for (const call of calls) expect(await codeOf(call)).toBe('storage.closed');
     await closed;
@@ -229,7 +230,7 @@ export function callRules(here: Here): void {
     expect(await here.storage.outcomes('room', [{ replica: 1, counter: 1 }])).toEqual([undefined]);
     expect(await here.storage.lastCounters('room', [1])).toEqual([0]);
     expect(await here.storage.writers('room', [1])).toEqual([undefined]);
-    expect(await here.storage.openRuns('room')).toEqual([]);
+    expect(await openRuns(here.storage, 'room')).toEqual([]);
     expect(await here.storage.openRoom('room', { ...BIRTH, lineage: 3 })).toEqual({ ...BIRTH, lineage: 3, head: 0, snapshot: undefined });
   });
 }

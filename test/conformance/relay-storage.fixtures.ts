@@ -1,6 +1,8 @@
 import { isCotableError } from 'cotable';
 import { expect } from 'vitest';
-import type { Acceptance, QueuedRun, RelayStorage } from '../../src/ports/relay-storage.ts';
+import type { Acceptance, RelayStorage } from '../../src/ports/relay-storage.ts';
+import type { QueuedRun } from '../../src/ports/run-storage.ts';
+import { openRuns } from '../fixtures/open-runs.ts';
 
 export const MAX = Number.MAX_SAFE_INTEGER;
 export const BIRTH = { lineage: 7, epoch: 1, schemaVersion: 1 };
@@ -57,7 +59,7 @@ export async function everything(storage: RelayStorage, room: string): Promise<u
     ),
     counters: await storage.lastCounters(room, digits),
     writers: await storage.writers(room, digits),
-    runs: await storage.openRuns(room),
+    runs: await openRuns(storage, room),
   };
 }
 

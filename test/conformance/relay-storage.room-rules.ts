@@ -1,11 +1,10 @@
 import { expect, it } from 'vitest';
-import type { Acceptance, RunEnding } from 'cotable/relay';
-import { acceptance, BIRTH, bytesOf, codeOf, everything, filledRoom, MAX, REFUSAL, run } from './relay-storage.fixtures.ts';
+import { acceptance, BIRTH, bytesOf, everything, filledRoom, MAX, REFUSAL, run } from './relay-storage.fixtures.ts';
 import { expectConflict, type Here } from './relay-storage.place.ts';
 
 const start = { epoch: BIRTH.epoch, after: 0 };
 
-/** Each other call for itself, RS1 to RS4, RS15 to RS25 and RS37. */
+/** Each other call for itself, RS1 to RS4, RS15 to RS24 and RS37. */
 export function roomRules(here: Here): void {
   it('[RS1] what a resolved call wrote is there after a restart', async () => {
     await here.storage.openRoom('room', BIRTH);
@@ -179,54 +178,5 @@ export function roomRules(here: Here): void {
     await here.storage.saveSnapshot('room', { seq: 2, bytes: bytesOf('same') });
     await here.storage.saveSnapshot('room', { seq: 1, bytes: bytesOf('older') });
     expect((await here.storage.openRoom('room', BIRTH)).snapshot).toEqual({ seq: 2, bytes: bytesOf('kept') });
-  });
-
-  it('[RS25] waiting runs come oldest first, those of one time as they were accepted', async () => {
-    await here.storage.openRoom('room', BIRTH);
-    expect(await here.storage.openRuns('room')).toEqual([]);
-    await here.storage.accept('room', start, [
-      acceptance(1, { runs: [run('z', 20), run('b', 20)] }),
-      acceptance(2, { runs: [run('c', 20)] }),
-    ]);
-    await here.storage.accept('room', { epoch: 1, after: 2 }, [acceptance(3, { runs: [run('a', 10)] })]);
-    expect((await here.storage.openRuns('room')).map(({ id }) => id)).toEqual(['a', 'z', 'b', 'c']);
-  });
-
-  it('[RS38] a run is queued once, begun as attempt 1, 2, 3 ..., and told as it stands; open runs are those of all rooms', async () => {
-    await here.storage.openRoom('room', BIRTH);
-    await here.storage.openRoom('other', BIRTH);
-    expect(await here.storage.run('room', 'r')).toBeUndefined();
-    await here.storage.queueRun('room', run('r', 5));
-    await here.storage.queueRun('room', { ...run('r', 6), name: 'another' });
-    await here.storage.queueRun('other', run('r', 1));
-    expect(await here.storage.run('room', 'r')).toEqual({ ...run('r', 5), room: 'room', status: 'queued', attempt: 0, ending: undefined });
-    expect(await here.storage.beginAttempt('room', 'r')).toBe(1);
-    await here.restart();
-    expect(await here.storage.beginAttempt('room', 'r')).toBe(2);
-    expect(await here.storage.run('room', 'r')).toMatchObject({ status: 'running', attempt: 2 });
-    expect((await here.storage.openRuns()).map(({ room, id }) => `${room} ${id}`)).toEqual(['other r', 'room r']);
-    expect((await here.storage.openRuns('room')).map(({ room }) => room)).toEqual(['room']);
-    expect(await codeOf(here.storage.beginAttempt('room', 'unknown'))).toBe('storage.conflict');
-  });
-
-  it('[RS39] only the present attempt of a run that has not ended may write, and a run ends in the transaction of its last mutation', async () => {
-    await here.storage.openRoom('room', BIRTH);
-    await here.storage.queueRun('room', run('r', 5));
-    await here.storage.beginAttempt('room', 'r');
-    await here.storage.beginAttempt('room', 'r');
-    const by = (seq: number, attempt: number, ending?: RunEnding): Acceptance => ({
-      ...acceptance(seq),
-      attempt: { run: 'r', attempt, ending },
-    });
-    expect(await codeOf(here.storage.accept('room', start, [by(1, 1)]))).toBe('storage.conflict');
-    expect(await here.storage.entries('room', 0, 9)).toEqual([]);
-    await here.storage.accept('room', start, [by(1, 2)]);
-    const ending: RunEnding = { status: 'failed', error: { code: 'run.failed', params: { reason: 'x' } } };
-    await here.storage.accept('room', { epoch: 1, after: 1 }, [by(2, 2, ending)]);
-    await here.restart();
-    expect(await here.storage.run('room', 'r')).toMatchObject({ status: 'failed', attempt: 2, ending });
-    expect(await here.storage.openRuns()).toEqual([]);
-    expect(await codeOf(here.storage.accept('room', { epoch: 1, after: 2 }, [by(3, 2)]))).toBe('storage.conflict');
-    expect(await codeOf(here.storage.beginAttempt('room', 'r'))).toBe('storage.conflict');
   });
 }

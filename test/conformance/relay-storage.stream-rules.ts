@@ -17,7 +17,7 @@ async function atWork(here: Here, room: string, runs: readonly string[]): Promis
   await here.storage.openRoom(room, BIRTH);
   for (const [index, id] of runs.entries()) {
     await here.storage.queueRun(room, run(id, index));
-    await here.storage.beginAttempt(room, id);
+    await here.storage.claimRun(room, id, { owner: 'one', now: 100, until: 130 });
   }
 }
 
@@ -49,14 +49,14 @@ export function streamRules(here: Here): void {
     await here.storage.keepStreams([part('a', 1), part('a', 2)]);
     await here.storage.keepStreams([part('a', 2, { text: 'again' })]);
     expect(await here.storage.keptStreams('room')).toEqual([part('a', 1), part('a', 2, { text: 'again' })]);
-    await here.storage.beginAttempt('room', 'a');
+    await here.storage.claimRun('room', 'a', { owner: 'one', now: 100, until: 130 });
     await here.storage.keepStreams([part('a', 1, { attempt: 2 })]);
     expect(await here.storage.keptStreams('room')).toEqual([part('a', 1, { attempt: 2 })]);
   });
 
   it('[RS44] what is not of the present attempt of a run that has not ended is left out, and the rest is kept', async () => {
     await atWork(here, 'room', ['a', 'b']);
-    await here.storage.beginAttempt('room', 'b');
+    await here.storage.claimRun('room', 'b', { owner: 'one', now: 100, until: 130 });
     await here.storage.keepStreams([
       part('a', 1),
       part('b', 1, { attempt: 1 }),

@@ -6,6 +6,7 @@ import { rebirthRules } from './relay-storage.rebirth-rules.ts';
 import { type RelayStoragePlace, usePlace } from './relay-storage.place.ts';
 import { streamRules } from './relay-storage.stream-rules.ts';
 import { roomRules } from './relay-storage.room-rules.ts';
+import { runRules } from './relay-storage.run-rules.ts';
 
 /** What every relay storage must do; `RULES-relay-storage.md` lists the rules by their ids. */
 export function relayStorageSuite(name: string, make: () => RelayStoragePlace | Promise<RelayStoragePlace>): void {
@@ -17,5 +18,6 @@ export function relayStorageSuite(name: string, make: () => RelayStoragePlace | 
     rebirthRules(here);
     streamRules(here);
     leaseRules(here);
+    runRules(here);
   });
 }

@@ -162,7 +162,7 @@ async function judge(file, ledger, shown) {
         if (ends !== 1 || stored?.status !== 'succeeded')
           ledger.violated(`the run of ${room}/${id} ended ${ends} times, as ${stored?.status}`);
       }
-      const open = await storage.openRuns(room);
+      const { runs: open } = await storage.listRuns({ room, statuses: ['queued', 'running', 'waiting'] }, undefined, 100);
       if (open.length > 0) ledger.violated(`${open.length} runs of ${room} are still open`);
     }
   } finally {

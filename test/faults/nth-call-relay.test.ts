@@ -2,6 +2,7 @@ import type { MutationReceipt, Store } from 'cotable';
 import { memoryRelayDisk, memoryRelayStorage } from 'cotable/adapters/memory';
 import type { RelayStorage } from 'cotable/relay';
 import { expect, it } from 'vitest';
+import { openRuns } from '../fixtures/open-runs.ts';
 import { createNthCall, failingRelayStorage, inBatches, type NthCall, type Way } from './nth-call.ts';
 import { foldOf, nameInLog, rowsOf, soon, startRelay, type S } from './scene.ts';
 import { level, seen } from './spoilt-scene.ts';
@@ -19,9 +20,12 @@ const CALLS = [
   'saveSnapshot',
   'rebirth',
   'queueRun',
-  'beginAttempt',
-  'run',
-  'openRuns',
+  'claimRun',
+  'freeRuns',
+  'dueUsers',
+  'dueRuns',
+  'nextDue',
+  'listRuns',
 ];
 /** Documents are made afresh as soon as anything was overwritten. */
 const TIGHT = { compaction: { ratio: 1, minItems: 2, restMs: 1_000 } };
@@ -77,7 +81,7 @@ async function scenario(nth: NthCall, what: string): Promise<void> {
     expect(mutations, what).not.toContain(nameInLog(refused.id));
     for (const id of ['before', 'asked', 'called'])
       expect(ann.table('answers').get(id), what).toMatchObject({ text: 'to be or not', ends: 1 });
-    expect(await real.openRuns(), what).toEqual([]);
+    expect(await openRuns(real), what).toEqual([]);
     if (!nth.failed) expect(rebirths.length, 'epochs').toBeGreaterThan(0);
   } finally {
     await all.close();

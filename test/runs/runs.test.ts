@@ -2,6 +2,7 @@ import { createStore, defineSchema } from 'cotable';
 import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { openRuns } from '../fixtures/open-runs.ts';
 import { answers, gate, mutators, scene, schema } from './scene.ts';
 
 describe('an action', () => {
@@ -47,7 +48,7 @@ describe('an action', () => {
     const tries: number = output.tries;
     expect([output, tries]).toEqual([{ text: 'for x', tries: 1 }, 1]);
     expect(ann.table('log').get('from-run')).toEqual({ what: 'saw 1' });
-    expect(states).toEqual(['pending', 'queued', 'succeeded']);
+    expect(states).toEqual(['pending', 'queued', 'running', 'succeeded']);
   });
 
   it('[RN3 A20 A21] that mutates again and again is seen growing, in order', async () => {
@@ -72,6 +73,7 @@ describe('an action', () => {
   it('[RN4] that throws fails with its code, and onSettled writes the last word all the same', async () => {
     const all = scene({
       answer: {
+        retry: { attempts: 1 },
         run: () => Promise.reject(new Error('no model')),
         onSettled: (ctx, run) => ctx.table('messages').update(run.input.id, { text: `${run.status}: ${run.error?.code}`, done: true }),
       },
@@ -126,7 +128,7 @@ describe('an action', () => {
     expect(attempts).toEqual([1, 2]);
     expect(late).toMatchObject([{ code: 'run.fenced' }]);
     expect(ann.table('log').has('late')).toBe(false);
-    expect(await memoryRelayStorage(all.disk).openRuns()).toEqual([]);
+    expect(await openRuns(memoryRelayStorage(all.disk))).toEqual([]);
   });
 
   it('[RN7] called over a link that is lost runs once, and its handle hears the end on the next link', async () => {
@@ -191,7 +193,7 @@ describe('what a run leaves running', () => {
         .entries()
         .map(([key]) => key),
     ).toEqual(['after']);
-    expect(await memoryRelayStorage(all.disk).openRuns()).toEqual([]);
+    expect(await openRuns(memoryRelayStorage(all.disk))).toEqual([]);
   });
 
   it('[RN10] a call that only the relay finds wrong fails alone, and one on a closed store is refused', async () => {

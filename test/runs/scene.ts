@@ -90,11 +90,11 @@ export function scene(actions: { answer?: Answer; silent?: Silent }): Scene {
       return store;
     },
     async restart() {
-      await all.relay.close();
+      await all.relay.close({ graceMs: 0 });
       all.relay = start();
     },
   };
-  onTestFinished(() => all.relay.close());
+  onTestFinished(() => all.relay.close({ graceMs: 0 }));
   return all;
 }
 

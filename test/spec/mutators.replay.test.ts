@@ -1,6 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, test } from 'vitest';
+import { openRuns } from '../fixtures/open-runs.ts';
 import { createWorld, kept, upToDate, type Act } from './support.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -100,10 +101,10 @@ describe('enqueueAction', () => {
       },
     });
     const receipt = await store.mutate.act(null);
-    expect(await world.storage.openRuns('room')).toEqual([]);
+    expect(await openRuns(world.storage, 'room')).toEqual([]);
     world.comeBack('alice');
     await receipt.confirmed;
-    const runs = await world.storage.openRuns('room');
+    const runs = await openRuns(world.storage, 'room');
     expect(runs.map(({ id, name, input, userId }) => ({ id, name, input: JSON.parse(input) as unknown, userId }))).toEqual([
       { id: ids[0], name: 'answer', input: { id: 'a' }, userId: 'alice' },
       { id: ids[1], name: 'answer', input: { id: 'b', tone: 'rude' }, userId: 'alice' },
@@ -120,7 +121,7 @@ describe('enqueueAction', () => {
     });
     await expect(store.mutate.act(null)).rejects.toMatchObject({ code: 'mutation.failed' });
     await kept(store.mutate.count({ id: 'c' }));
-    expect(await world.storage.openRuns('room')).toEqual([]);
+    expect(await openRuns(world.storage, 'room')).toEqual([]);
   });
 
   test('[MU38] refuses an action that was not declared, an input that does not fit, and what is not JSON', async () => {

@@ -3,6 +3,7 @@ import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory
 import { createRelay, type BackendConfig, type Relay, type RelayStorage } from 'cotable/relay';
 import { memoryHub } from 'cotable/transports/memory';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { openRuns } from '../fixtures/open-runs.ts';
 import { chatBackendConfig } from '../seed-chat/backend.ts';
 import { chatSchema } from '../seed-chat/schema.ts';
 import { kept, when } from './support.ts';
@@ -22,7 +23,7 @@ function lobby(backend: BackendConfig<Chat> = chatBackendConfig): Lobby {
   const stores: Store<Chat>[] = [];
   onTestFinished(async () => {
     await Promise.all(stores.map((store) => store.close()));
-    await relay.close();
+    await relay.close({ graceMs: 0 });
   });
   return {
     relay,
@@ -63,7 +64,7 @@ describe('the chat of the first source document', () => {
     const { storage, open } = lobby({ ...chatBackendConfig, actions: { callBot: () => new Promise(() => undefined) } });
     const store = open('alice');
     await kept(store.mutate.sendMessage({ id: 'msg-1', text: '@Claude tell me a story', botMessageId: 'msg-2' }));
-    const [run, ...others] = await storage.openRuns('lobby');
+    const [run, ...others] = await openRuns(storage, 'lobby');
     expect(run).toMatchObject({ name: 'callBot', userId: 'alice' });
     expect(JSON.parse(run?.input ?? '')).toEqual({ botName: 'Claude', botMessageId: 'msg-2' });
     expect(others).toEqual([]);
@@ -82,7 +83,7 @@ describe('the chat of the first source document', () => {
     const store = open('alice');
     await kept(store.mutate.sendMessage(message));
     expect(store.table('messages').list()).toEqual([{ id: 'msg-1', text: message.text, role: 'user', senderId: 'alice' }]);
-    expect(await storage.openRuns('lobby')).toEqual([]);
+    expect(await openRuns(storage, 'lobby')).toEqual([]);
   });
 
   test('[A15 A20 A25] the relay reads, changes and writes a message; every store sees it grow', async () => {
@@ -148,7 +149,7 @@ describe('the chat of the first source document', () => {
     for (const backend of [chatBackendConfig, plain]) {
       const { storage, open } = lobby(backend);
       await kept(open('alice').mutate.sendMessage({ id: 'msg-1', text: '@Claude hello', botMessageId: 'msg-2' }));
-      await expect.poll(async () => (await storage.openRuns('lobby')).length).toBe(0);
+      await expect.poll(async () => (await openRuns(storage, 'lobby')).length).toBe(0);
       expect((await storage.entries('lobby', 0, 100)).length).toBeGreaterThan(4);
     }
   });

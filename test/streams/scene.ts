@@ -84,11 +84,11 @@ export function scene(runs: Runs, options: { readonly limits?: LimitOptions; rea
       return store;
     },
     async restart() {
-      await all.relay.close();
+      await all.relay.close({ graceMs: 0 });
       all.relay = start();
     },
   };
-  onTestFinished(() => all.relay.close());
+  onTestFinished(() => all.relay.close({ graceMs: 0 }));
   return all;
 }
 

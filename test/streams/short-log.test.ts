@@ -46,9 +46,10 @@ async function manyRuns(count: number, end: Promise<void>, fails: (call: number)
       },
     },
     storage,
+    limits: { runsPerUser: 64 },
     acceptors: [hub.acceptor()],
   });
-  onTestFinished(() => relay.close());
+  onTestFinished(() => relay.close({ graceMs: 0 }));
   const ann = createStore({ schema, mutators, room: 'room', storage: memoryClientStorage(), transports: [hub.transport()], userId: 'ann' });
   onTestFinished(() => ann.close());
   await ann.synced;
@@ -133,14 +134,14 @@ describe('the short log', () => {
     });
     onTestFinished(async () => {
       await ann.close();
-      await relay.close();
+      await relay.close({ graceMs: 0 });
     });
     await ann.synced;
     const asked = ann.action.talk({ id: 'a' });
     await expect.poll(() => kept(disk)).toEqual(['whole']);
     first.open();
     await expect.poll(() => kept(disk)).toEqual(['whole and more']);
-    await relay.close();
+    await relay.close({ graceMs: 0 });
     const parts = [...(disk.rooms.get('room')?.streams.values() ?? [])][0];
     const bytes = parts?.get(2)?.bytes;
     if (bytes) bytes[bytes.length - 4] = 'x'.charCodeAt(0);

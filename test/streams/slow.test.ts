@@ -39,7 +39,7 @@ async function wires(talk: NonNullable<Runs['talk']>, limits: LimitOptions = {})
   const relay = createRelay({
     backend: { schema, mutators, actions: { talk, work: none, meter: none, mute: none } },
     storage: memoryRelayStorage(),
-    limits,
+    limits: { ...limits, runsPerUser: 64 },
     acceptors: [
       {
         start: (take) =>
@@ -71,7 +71,7 @@ async function wires(talk: NonNullable<Runs['talk']>, limits: LimitOptions = {})
     ],
   });
   onTestFinished(async () => {
-    await relay.close();
+    await relay.close({ graceMs: 0 });
     server.closeAllConnections();
     server.close();
   });

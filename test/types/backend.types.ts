@@ -49,6 +49,16 @@ export async function inAnAction(ctx: Ctx): Promise<void> {
   await ctx.mutate('add', { id: 'a' });
   await ctx.mutate('count', '1');
 
+  await ctx.enqueueAction('summarize', { id: 'a' }, { idempotencyKey: 'k', runAfter: 1_000 });
+  const stepped = await ctx.step('s', async () => ({ at: 1 }));
+  type Stepped = Expect<Equal<typeof stepped, { at: number }>>;
+  const checkedToo: Stepped = true;
+  void checkedToo;
+  // @ts-expect-error there is no such option
+  await ctx.enqueueAction('summarize', { id: 'a' }, { after: 1_000 });
+  // @ts-expect-error a time is a Date
+  await ctx.enqueueAction('summarize', { id: 'a' }, { runAt: 1_000 });
+
   // @ts-expect-error reading is waiting
   void ctx.table('people').list().length;
   // @ts-expect-error an action writes through mutators
@@ -108,9 +118,59 @@ export function defined(): void {
   createRelay({ backend });
 }
 
+/** Policies are typed by the schema. */
+export const policy: ActionPolicy<S, 'summarize'> = {
+  run: async (_, { style }) => ({ text: style }),
+  delivery: 'at-most-once',
+  retry: { attempts: 5 },
+  timeoutMs: 1_000,
+  // The key gets what the validator gives, a schedule gives what it takes.
+  concurrency: {
+    key: ({ style }: { style: 'short' | 'long' }, { userId, room }) => `${style} ${userId} ${room}`,
+    limit: 2,
+    strategy: 'join',
+  },
+  cron: [{ schedule: '* * * * *', room: 'room', input: { id: 'a' } }],
+  onSettled(ctx, run) {
+    if (run.status === 'succeeded') ctx.table('tasks').update(run.input.id, { note: run.output.text });
+    else ctx.table('tasks').update(run.input.id, { note: `${run.status} ${run.error.code}` });
+    ctx.cancelAction(run.id);
+  },
+};
+
+export function wrongPolicies(run: ActionFunction<S, 'summarize'>): void {
+  const take = (_: ActionPolicy<S, 'summarize'>): void => undefined;
+  // @ts-expect-error there is no such delivery
+  take({ run, delivery: 'twice' });
+  // @ts-expect-error there is no such strategy
+  take({ run, concurrency: { strategy: 'drop' } });
+  // @ts-expect-error the input has no such field
+  take({ run, concurrency: { key: ({ color }) => color } });
+  // @ts-expect-error a key is a text
+  take({ run, concurrency: { key: () => 5 } });
+  // @ts-expect-error a schedule says in which room
+  take({ run, cron: { schedule: '* * * * *', input: { id: 'a' } } });
+  // @ts-expect-error the input of a schedule is that of its action
+  take({ run, cron: { schedule: '* * * * *', room: 'room', input: { name: 'a' } } });
+  // @ts-expect-error there is no such part
+  take({ run, retries: 3 });
+}
+
 export async function ran(relay: Relay<S>): Promise<void> {
   const { id } = await relay.mutate('room', 'say', { text: 'hello' });
   id.toUpperCase();
+  for await (const { id: run, room, input, status } of relay.runs.list({ status: ['failed', 'expired'] })) {
+    type Input = Expect<Equal<typeof input, unknown>>;
+    const checked: Input = true;
+    void checked;
+    await relay.runs.redrive({ room, id: run });
+    // @ts-expect-error a run never has this status
+    if (status === 'dead') await relay.drain(room);
+  }
+  // @ts-expect-error a run is named by its room too
+  await relay.runs.cancel({ id });
+  // @ts-expect-error there is no such status
+  relay.runs.list({ status: 'dead' });
   // @ts-expect-error there is no such mutator
   await relay.mutate('room', 'remove', { id: 'a' });
   // @ts-expect-error a field of the input is missing

@@ -6,7 +6,7 @@ export type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T exte
 /** Whether a type is `any`: what inference must never come to. */
 export type IsAny<T> = 0 extends 1 & T ? true : false;
 
-type Leaf = string | number | boolean | bigint | symbol | null | undefined | Error | AbortSignal;
+type Leaf = string | number | boolean | bigint | symbol | null | undefined | Error | AbortSignal | Date;
 
 /**
  * `'any'` when `any` stands somewhere in a type, to a depth that reaches all that a schema's types are made of, and

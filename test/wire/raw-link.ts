@@ -131,7 +131,10 @@ export function mutate(fields: Mutate): Uint8Array {
     for (const value of [lineage, epoch, writer, number, replica, counter, clock]) encoding.writeVarUint(out, value);
     encoding.writeVarString(out, name);
     encoding.writeVarUint(out, intents.length);
-    for (const intent of intents) for (const text of intent) encoding.writeVarString(out, text);
+    for (const intent of intents) {
+      for (const text of [...intent, '']) encoding.writeVarString(out, text);
+      encoding.writeVarUint(out, 0);
+    }
     encoding.writeVarUint(out, updates.length);
     for (const [table, bytes] of updates) {
       encoding.writeVarString(out, table);

@@ -1,69 +1,77 @@
-import { checkAction } from '../../mutation/run.ts';
-import type { QueuedRun, RelayStorage } from '../../ports/relay-storage.ts';
+import { CotableError } from '../../errors.ts';
+import { toIntent } from '../../mutation/enqueue.ts';
+import { childRunId } from '../../mutation/run-id.ts';
+import type { RelayStorage } from '../../ports/relay-storage.ts';
+import type { StoredRun } from '../../ports/run-storage.ts';
 import type { AnySchema } from '../../schema/schema.ts';
 import type { JsonObject } from '../../util/json.ts';
 import type { ActionContext, ActionTableReader } from '../backend.ts';
 import { createEmitters } from '../emitters.ts';
 import { createPlatformCaller, type Platform } from '../platform.ts';
 import type { Previous, RunStream } from '../streams.ts';
+import type { RunRequests } from './requests.ts';
 import type { RunRoom } from './run-room.ts';
+import { createSteps } from './steps.ts';
 
 /** What an action's function works with, during one attempt. */
 export function createActionContext(options: {
   readonly schema: AnySchema;
   readonly place: RunRoom;
-  readonly run: QueuedRun;
-  readonly attempt: number;
+  readonly run: StoredRun;
   readonly signal: AbortSignal;
   /** Throws `run.fenced` once the attempt is over, however it ended. */
   readonly assertPresent: () => void;
+  /** Asserts the same, does the work, and rejects with `run.fenced` when the storage has refused it as over. */
+  readonly guard: <T>(work: () => Promise<T>) => Promise<T>;
   readonly now: () => number;
   readonly storage: RelayStorage;
+  readonly requests: RunRequests;
   readonly platform: Platform;
   readonly stream: RunStream;
   readonly previous: Previous | undefined;
-  readonly begin: (run: QueuedRun) => void;
+  readonly queued: (run: StoredRun) => void;
 }): ActionContext<AnySchema, unknown, Platform, unknown> {
-  const { schema, place, run, attempt, signal, storage, assertPresent } = options;
+  const { schema, place, run, signal, storage, assertPresent, guard } = options;
+  const { attempt, userId } = run;
+  const name = { run: run.id, attempt };
   let enqueued = 0;
+  let mutated = 0;
 
   return {
     runId: run.id,
     attempt,
-    userId: run.userId,
+    idempotencyKey: run.id,
+    userId,
     room: place.name,
     signal,
-    async mutate(name, input) {
-      assertPresent();
-      const { id } = await place.mutate(name, input, {
-        userId: run.userId,
-        attempt: { run: run.id, attempt, ending: undefined },
-        assertPresent,
-      });
-      return { id };
-    },
-    table: (name) =>
+    mutate: (mutator, input) =>
+      guard(async () => {
+        mutated += 1;
+        const id = `${run.id}/${attempt}/${mutated}`;
+        await place.mutate(mutator, input, { userId, id, attempt: { ...name, ending: undefined }, assertPresent });
+        return { id };
+      }),
+    table: (table) =>
       readTable(
-        () => place.source(name).entries(),
-        (key) => place.source(name).get(key),
+        () => place.source(table).entries(),
+        (key) => place.source(table).get(key),
       ),
-    async enqueueAction(name, input) {
-      assertPresent();
-      enqueued += 1;
-      const queued: QueuedRun = {
-        id: `${run.id}/${attempt}:${enqueued}`,
-        name,
-        input: JSON.stringify(checkAction(schema, name, input)),
-        userId: run.userId,
-        queuedAt: options.now(),
-      };
-      await storage.queueRun(place.name, queued);
-      options.begin(queued);
-      return queued.id;
-    },
-    platform: createPlatformCaller(options.platform, { userId: run.userId, room: place.name, signal }),
+    enqueueAction: (action, input, asked) =>
+      guard(async () => {
+        enqueued += 1;
+        const intent = toIntent(schema, action, input, asked, options.now());
+        const made = options.requests.toRun({ ...intent, id: childRunId(run.id, attempt, enqueued) }, { userId, room: place.name });
+        const stored = await storage.queueRun(place.name, made, name);
+        if (made.once && stored.digest !== made.once.digest) {
+          throw new CotableError('action.idempotencyMismatch', { name: action, key: intent.key });
+        }
+        options.queued(stored);
+        return stored.id;
+      }),
+    step: createSteps(storage, place.name, name, guard),
+    platform: createPlatformCaller(options.platform, { userId, room: place.name, signal }),
     previous: options.previous,
-    ...createEmitters(options.stream, run.userId, assertPresent),
+    ...createEmitters(options.stream, userId, assertPresent),
   };
 }
 

@@ -1,239 +1,226 @@
-import { asCotableError, CotableError, isCotableError } from '../../errors.ts';
-import type { MutatorBody } from '../../mutation/run.ts';
-import type { Logger } from '../../ports/logger.ts';
-import type { QueuedRun, RelayStorage, RunEnding } from '../../ports/relay-storage.ts';
-import type { ActionShapes, AnySchema } from '../../schema/schema.ts';
-import { validate } from '../../schema/validator.ts';
-import { toFrozenJson } from '../../util/json.ts';
-import type { AnyActionPolicy } from '../backend.ts';
-import { isLasting } from '../load-room.ts';
-import type { Platform } from '../platform.ts';
-import { createActionContext } from './action-context.ts';
-import type { RunRoom } from './run-room.ts';
-
-export interface RunnerOptions {
-  readonly schema: AnySchema;
-  readonly actions: { readonly [name: string]: AnyActionPolicy };
-  readonly platform: Platform;
-  readonly storage: RelayStorage;
-  readonly logger: Logger;
-  readonly now: () => number;
-  readonly after: (ms: number, run: () => void) => () => void;
-  /** Loads a room; rejects while the relay closes. */
-  room(name: string): Promise<RunRoom>;
-  /** A run needs its room no longer. */
-  released(room: string): void;
-  /** A run has ended, and that is kept. */
-  ended(room: string, run: string, ending: RunEnding, seq: number): void;
-}
+import { CotableError } from '../../errors.ts';
+import type { DueRun, StoredRun } from '../../ports/run-storage.ts';
+import { startCron, type CronFire } from './cron.ts';
+import { createDispatcher, keyOf } from './dispatcher.ts';
+import { AGAIN_MS, createExecution, type Busy, type RunnerOptions } from './execution.ts';
+import { createLeases } from './leases.ts';
 
 /**
- * Executes runs: each begins when it is queued, never by looking for it. A run is at least once: what a crash cut off is
- * begun again at the next start, as the next attempt; an attempt that is not the present one can write nothing.
+ * Executes runs: each begins when it is queued or when its time comes, never by looking again and again. A run is at least
+ * once: what a crash cut off is begun again at the next start; an attempt that is not the present one can write nothing.
  */
 export interface Runner {
-  begin(room: string, run: QueuedRun): void;
+  /** Takes over what this relay left at work, begins what is due, and starts the clock's runs. */
+  start(): void;
+  /** A run was queued, or stands so: it is begun when it is due. */
+  queued(run: StoredRun): void;
+  /** Runs may be queued that nobody here has heard of. */
+  look(): void;
   /**
-   * Takes up what has not ended and is not at work, of one room or of all, as soon as the disk says what that is: at the
-   * start, and when a room's memory is given up, which may not have heard of what was queued. Never rejects.
+   * Cancels a run, of `userId` if that is given: when this resolves, with the run as it stands, it can write nothing more
+   * and will end as canceled. Rejects with `run.notFound` and `run.terminal`.
    */
-  resume(room?: string): Promise<void>;
-  /** Aborts the attempts that are under way; they are taken up at the next start. */
-  close(): void;
-}
-
-/** An attempt that could not go on is followed by another after this time. */
-const AGAIN_MS = 1_000;
-
-interface Attempt {
-  readonly place: RunRoom;
-  readonly policy: AnyActionPolicy;
-  readonly shape: ActionShapes[string];
-  readonly run: QueuedRun;
-  readonly number: number;
-  readonly signal: AbortSignal;
-}
-
-interface AttemptResult {
-  readonly ending: RunEnding;
-  /** As the validator gave it; `undefined` when it did not fit. */
-  readonly input: { readonly value: unknown } | undefined;
-  readonly text: string;
+  cancel(room: string, run: string, userId?: string): Promise<StoredRun>;
+  /** A cancel of a run of `userId` is being kept, as `kept` says: from this moment on it writes nothing. */
+  fence(room: string, run: string, userId: string, kept: Promise<unknown>): void;
+  /** That cancel is kept. */
+  canceled(room: string, run: string): Promise<void>;
+  /** Queues a run again that ended otherwise than well. Rejects with `run.notFound` and `run.terminal`. */
+  redrive(room: string, run: string): Promise<StoredRun>;
+  /** Resolves when no run, of one room or of all, is at work, due or between attempts. */
+  idle(room?: string): Promise<void>;
+  /** Lets attempts end by themselves for so long, then aborts them: they are begun again at the next start. */
+  close(graceMs: number): Promise<void>;
 }
 
 export function createRunner(options: RunnerOptions): Runner {
-  const { schema, actions, storage, logger } = options;
-  const active = new Map<string, AbortController>();
-  /** Cancels of attempts that will be made again. */
-  const waiting = new Set<() => void>();
+  const { policies, storage, clock, random, logger } = options;
+  const owner = storage.owner ?? `relay-${random().toString(36).slice(2)}${random().toString(36).slice(2)}`;
+  const busy = new Map<string, Busy>();
+  /** Runs of which it is being kept that they are canceled: none is begun before that is known. */
+  const deciding = new Map<string, Promise<void>>();
+  const watchers = new Set<() => void>();
+  const pauses = new Set<() => void>();
+  let stopCron = (): void => undefined;
+  let isClosing = false;
   let isClosed = false;
 
-  async function execute(name: string, run: QueuedRun, signal: AbortSignal): Promise<void> {
-    const policy = Object.hasOwn(actions, run.name) ? actions[run.name] : undefined;
-    const shape = Object.hasOwn(schema.actions, run.name) ? schema.actions[run.name] : undefined;
-    if (!policy || !shape) {
-      logger.error({ room: name, run: run.id, action: run.name }, 'no function for this action: the run stays queued');
-      return;
-    }
-    const place = await options.room(name);
-    const release = place.hold();
-    try {
-      const number = await begun(name, run.id);
-      if (number === undefined) return;
-      const work: Attempt = { place, policy, shape, run, number, signal };
-      const result = await attempt(work);
-      if (signal.aborted) return;
-      const settled = await settle(work, result);
-      options.ended(name, run.id, settled.ending, settled.seq);
-    } finally {
-      release();
-      options.released(name);
-    }
+  const failed = (error: unknown): void => {
+    if (!isClosed) logger.error({ error }, 'runs cannot be read or kept now');
+  };
+  const dispatcher = createDispatcher({ storage, clock, owner, limits: options.limits, begin, failed, changed: notify });
+  const leases = createLeases({ storage, clock, owner, failed });
+  const execute = createExecution(options, {
+    owner,
+    leases,
+    dispatcher,
+    isClosing: () => isClosing,
+    isClosed: () => isClosed,
+    pause,
+    failed,
+    announce,
+    cancel,
+    decided: (due) => deciding.get(keyOf(due)),
+  });
+
+  function notify(): void {
+    for (const watcher of [...watchers]) watcher();
+    watchers.clear();
   }
 
-  /** The number of the next attempt; `undefined` when the run has ended, though nobody here has heard of it. */
-  async function begun(room: string, run: string): Promise<number | undefined> {
-    try {
-      return await storage.beginAttempt(room, run);
-    } catch (error) {
-      if (!isCotableError(error, 'storage.conflict')) throw error;
-      const stored = await storage.run(room, run);
-      if (!stored || stored.ending) return undefined;
-      throw error;
-    }
-  }
-
-  async function attempt(work: Attempt): Promise<AttemptResult> {
-    const { place, policy, shape, run, number, signal } = work;
-    const stream = place.streams.of(run.id, { name: run.name, definition: shape.stream });
-    let isOver = false;
-    let input: { readonly value: unknown } | undefined;
-    const assertPresent = (): void => {
-      if (isOver || signal.aborted) throw new CotableError('run.fenced', {});
-    };
-    try {
-      const value = validate(shape.input, JSON.parse(run.input), `actions.${run.name}.input`, (issues) => {
-        throw new CotableError('action.invalidInput', { name: run.name, issues });
-      });
-      input = { value };
-      const previous = shape.stream && stream.begin(number, policy.cell?.(value as never));
-      const ctx = createActionContext({
-        schema,
-        place,
-        run,
-        attempt: number,
-        signal,
-        assertPresent,
-        now: options.now,
-        storage,
-        platform: options.platform,
-        stream,
-        previous,
-        begin: (queued) => begin(place.name, queued),
-      });
-      const output = validate(shape.output, await policy.run(ctx, value as never), `actions.${run.name}.output`, (issues) => {
-        throw new CotableError('action.invalidOutput', { name: run.name, issues });
-      });
-      const json = toFrozenJson(output, ({ path, found }) => {
-        throw new CotableError('value.notJson', { path: ['output', ...path].join('.'), found });
-      });
-      return { ending: { status: 'succeeded', output: JSON.stringify(json) }, input, text: stream.text() };
-    } catch (error) {
-      if (!signal.aborted) logger.warn({ room: place.name, run: run.id, action: run.name, error }, 'a run failed');
-      return { ending: failed(run, error), input, text: stream.text() };
-    } finally {
-      // What the function left running can write nothing any more.
-      isOver = true;
-    }
-  }
-
-  /** The `onSettled` of the policy, the status and the end of the stream are one mutation, for every ending. */
-  async function settle(
-    work: Attempt,
-    { ending, input, text }: AttemptResult,
-  ): Promise<{ readonly ending: RunEnding; readonly seq: number }> {
-    const { place, policy, run, number } = work;
-    const perform = (end: RunEnding, body: MutatorBody): Promise<{ readonly seq: number }> =>
-      place.perform(`${run.name}.onSettled`, body, {
-        userId: run.userId,
-        attempt: { run: run.id, attempt: number, ending: end },
-        placed: (seq) => place.streams.end(run.id, seq),
-      });
-    try {
-      // An input that does not fit any more is nothing to tell of.
-      const told = input && { id: run.id, input: input.value, text, ...toTold(ending) };
-      const { seq } = await perform(ending, (ctx) => (told ? policy.onSettled?.(ctx, told as never) : undefined));
-      return { ending, seq };
-    } catch (error) {
-      if (isClosed) throw error;
-      // The run must end all the same, and say that what it should have written last is not written.
-      logger.error({ room: place.name, run: run.id, action: run.name, error }, 'onSettled failed');
-      const failure = failed(run, error);
-      const { seq } = await perform(failure, () => undefined);
-      return { ending: failure, seq };
-    }
-  }
-
-  function begin(room: string, run: QueuedRun): void {
-    const name = `${room} ${run.id}`;
-    if (isClosed || active.has(name)) return;
-    const controller = new AbortController();
-    active.set(name, controller);
-    execute(room, run, controller.signal).then(
-      () => active.delete(name),
-      (error: unknown) => {
-        active.delete(name);
-        controller.abort(error);
-        if (isClosed) return;
-        if (isLasting(error)) {
-          logger.error({ room, run: run.id, action: run.name, error }, 'the run stays queued');
-          return;
-        }
-        // The room was thrown out of memory, or the disk does not answer: the next attempt may find both well.
-        logger.error({ room, run: run.id, action: run.name, error }, 'an attempt could not go on');
-        again(() => begin(room, run));
-      },
-    );
-  }
-
-  function again(work: () => void): void {
-    const cancel = options.after(AGAIN_MS, () => {
-      waiting.delete(cancel);
-      work();
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        pauses.delete(done);
+        cancel();
+        resolve();
+      };
+      const cancel = clock.after(ms, done);
+      pauses.add(done);
     });
-    waiting.add(cancel);
   }
 
-  async function resume(room?: string): Promise<void> {
+  /** Sees a due run through to the end of its attempt, or to why there is none. Never rejects. */
+  async function begin(due: DueRun): Promise<void> {
+    const entry: Busy = { due, abort: new AbortController(), place: undefined, attempt: undefined, canceling: undefined, text: '' };
+    busy.set(keyOf(due), entry);
+    while (!isClosed) {
+      try {
+        await execute(entry);
+        break;
+      } catch (error) {
+        if (isClosed) break;
+        // The disk does not answer: nothing else could be begun either.
+        logger.error({ room: due.room, run: due.id, action: due.name, error }, 'a run could not be begun');
+        await pause(AGAIN_MS);
+      }
+    }
+    if (busy.get(keyOf(due)) === entry) busy.delete(keyOf(due));
+    options.released(due.room);
+  }
+
+  function announce(run: StoredRun): void {
+    if (run.attempt === 0 && !run.ending) options.changed(run, true);
+    queued(run);
+  }
+
+  function queued(run: StoredRun): void {
+    if (run.ending || run.status === 'running') return;
+    if (run.notBefore > clock.now()) dispatcher.wakeAt(run.notBefore);
+    else dispatcher.add(run);
+  }
+
+  async function cancel(room: string, run: string, userId?: string): Promise<StoredRun> {
+    const entry = busy.get(keyOf({ room, id: run }));
+    const decide = async (): Promise<StoredRun> => {
+      // What it wrote before is kept before it is fenced.
+      await entry?.place?.settled().catch(() => undefined);
+      const stored = await storage.cancelRun(room, run, { now: clock.now(), ...(userId !== undefined && { userId }) });
+      if (!stored) throw new CotableError('run.notFound', { run });
+      if (stored.ending) throw new CotableError('run.terminal', { status: stored.status });
+      return stored;
+    };
+    const decided = decide();
+    interrupt(room, run, userId, decided);
+    const stored = await decided;
+    dispatcher.add(stored, true);
+    return stored;
+  }
+
+  /** From this moment on it writes nothing: what it would write might come behind the cancel, where it is refused. */
+  function interrupt(room: string, run: string, userId: string | undefined, decided: Promise<unknown>): void {
+    const key = keyOf({ room, id: run });
+    const entry = busy.get(key);
+    const isDecided = decided.then(
+      () => undefined,
+      () => undefined,
+    );
+    const done = isDecided.then(() => {
+      if (deciding.get(key) === done) deciding.delete(key);
+    });
+    deciding.set(key, done);
+    if (!entry || (userId !== undefined && entry.due.userId !== userId)) return;
+    entry.canceling = isDecided;
+    entry.abort.abort(new CotableError('run.canceled', {}));
+  }
+
+  async function fire({ id, name, room, input }: CronFire): Promise<void> {
     try {
-      for (const run of await storage.openRuns(room)) begin(run.room, run);
+      const release = (await options.room(room)).hold();
+      try {
+        const run = options.requests.toRun({ id, name, input, key: '', notBefore: 0 }, { userId: 'system', room });
+        announce(await storage.queueRun(room, run));
+      } finally {
+        release();
+        options.released(room);
+      }
     } catch (error) {
-      if (isClosed) return;
-      // Nobody else would ever begin them.
-      logger.error({ error }, 'runs of before could not be taken up');
-      again(() => void resume(room));
+      if (!isClosing) logger.error({ room, run: id, action: name, error }, 'a run of the clock could not be queued');
+    }
+  }
+
+  async function takeOver(): Promise<void> {
+    while (!isClosing) {
+      try {
+        await storage.freeRuns(clock.now(), owner);
+        return dispatcher.open();
+      } catch (error) {
+        failed(error);
+        await pause(AGAIN_MS);
+      }
     }
   }
 
   return {
-    begin,
-    resume,
-    close() {
+    start() {
+      stopCron = startCron(policies, clock, (fired) => void fire(fired));
+      void takeOver();
+    },
+    queued,
+    look: dispatcher.look,
+    cancel,
+    fence: interrupt,
+    async canceled(room, run) {
+      try {
+        const stored = await storage.run(room, run);
+        if (stored?.isCanceled && !stored.ending) dispatcher.add(stored, true);
+      } catch (error) {
+        failed(error);
+        dispatcher.look();
+      }
+    },
+    async redrive(room, run) {
+      const before = await storage.run(room, run);
+      if (!before) throw new CotableError('run.notFound', { run });
+      if (before.status === 'succeeded') throw new CotableError('run.terminal', { status: before.status });
+      const stored = await storage.redriveRun(room, run, clock.now());
+      if (!stored) throw new CotableError('run.notFound', { run });
+      if (before.ending) options.changed(stored, false);
+      queued(stored);
+      return stored;
+    },
+    async idle(room) {
+      for (;;) {
+        const change = new Promise<void>((resolve) => watchers.add(resolve));
+        if (isClosing || !(await storage.hasWork(clock.now(), room))) return;
+        await change;
+      }
+    },
+    async close(graceMs) {
+      isClosing = true;
+      stopCron();
+      dispatcher.close();
+      const wait = clock.now() + graceMs;
+      while (busy.size > 0 && clock.now() < wait) {
+        const change = new Promise<void>((resolve) => watchers.add(resolve));
+        await Promise.race([change, pause(wait - clock.now())]);
+      }
+      for (const entry of busy.values()) entry.abort.abort(new CotableError('relay.closed', {}));
       isClosed = true;
-      for (const cancel of waiting) cancel();
-      for (const controller of active.values()) controller.abort(new CotableError('relay.closed', {}));
+      for (const done of [...pauses]) done();
+      while (busy.size > 0) await new Promise<void>((resolve) => watchers.add(resolve));
+      leases.close();
+      notify();
     },
   };
-}
-
-function failed(run: QueuedRun, error: unknown): RunEnding {
-  const { code, params } = asCotableError(error, (reason) => new CotableError('run.failed', { name: run.name, reason }, { cause: error }));
-  return { status: 'failed', error: { code, params } };
-}
-
-function toTold(
-  ending: RunEnding,
-): { status: 'succeeded'; output: unknown; error: undefined } | { status: 'failed'; output: undefined; error: CotableError } {
-  if (ending.status === 'succeeded') return { status: 'succeeded', output: JSON.parse(ending.output) as unknown, error: undefined };
-  return { status: 'failed', output: undefined, error: new CotableError<string>(ending.error.code, ending.error.params) };
 }
