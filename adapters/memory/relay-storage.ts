@@ -189,7 +189,7 @@ export function memoryRelayStorage(disk: MemoryRelayDisk = memoryRelayDisk()): R
       return later(() => {
         for (const part of copies) {
           const room = disk.rooms.get(part.room);
-          if (!room || !runs.isPresent(part.room, part)) continue;
+          if (!room || !runs.isLast(part.room, part)) continue;
           const kept = (part.number === 1 ? undefined : room.streams.get(part.run)) ?? new Map<number, StreamPart>();
           room.streams.set(part.run, kept.set(part.number, part));
         }

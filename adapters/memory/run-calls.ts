@@ -51,7 +51,8 @@ export type MemoryRunCalls = {
 } & {
   /** Throws the conflict if these would not do; changes nothing. */
   readonly judge: (room: string, group: readonly Asked[]) => void;
-  readonly isPresent: (room: string, attempt: AttemptName) => boolean;
+  /** Whether a run has not ended and had no later attempt. */
+  readonly isLast: (room: string, attempt: AttemptName) => boolean;
   /** Does what was judged. */
   readonly ask: (room: string, asked: Asked) => void;
 };
@@ -148,9 +149,9 @@ export function createRunCalls(runs: MemoryRuns, hasRoom: (room: string) => bool
       }
     },
 
-    isPresent: (room, { run, attempt }) => {
+    isLast(room, { run, attempt }) {
       const found = find(room, run);
-      return found?.ending === undefined && found?.lease !== undefined && found.attempt === attempt;
+      return found !== undefined && !found.ending && found.attempt === attempt;
     },
 
     ask(room, { runs: asked, attempt, seq }) {

@@ -210,10 +210,10 @@ function prepareAll(connection: Connection) {
       'UPDATE writers SET holder = 0 WHERE room = ? AND writer = ? AND owner = ? AND holder = ? AND last = ? AND fenced = 0',
     ),
     dropStream: connection.prepare('DELETE FROM streams WHERE room = ? AND run = ?'),
-    // Fences too, and says which room it is.
+    // Of the last attempt, whether or not it has given its run back; and says which room it is.
     isAtWork: connection.prepare<{ readonly room: number }>(
       `SELECT room FROM runs JOIN rooms ON rooms.id = runs.room
-       WHERE rooms.name = ? AND runs.id = ? AND attempt = ? AND ending IS NULL AND runs.owner IS NOT NULL`,
+       WHERE rooms.name = ? AND runs.id = ? AND attempt = ? AND ending IS NULL`,
     ),
     putPart: connection.prepare('INSERT OR REPLACE INTO streams (room, run, attempt, number, bytes) VALUES (?, ?, ?, ?, ?)'),
     parts: connection.prepare<Omit<StreamPart, 'room'>>(

@@ -15,8 +15,8 @@ export interface StreamPart {
 export interface StreamStorage {
   /**
    * Keeps what is new of any number of streams in one transaction. The part with number 1 takes the place of all that is
-   * kept of its run, any other that of the part with its number. What is not of the present attempt of a run that has not
-   * ended is left out.
+   * kept of its run, any other that of the part with its number. What is not of the last attempt of a run that has not
+   * ended is left out; that attempt may have given its run back.
    */
   keepStreams(parts: readonly StreamPart[]): Promise<void>;
   /** All that is kept of a room's streams, the parts of a run in order. */

@@ -85,11 +85,12 @@ describe('what a user may do in a room', () => {
     const run = 22;
     link.send(
       frame(call, (out) => {
-        for (const text of ['run-1', 'answer', '{"id":"a"}']) encoding.writeVarString(out, text);
+        for (const text of ['7-1:0', 'answer', '{"id":"a"}', '']) encoding.writeVarString(out, text);
+        encoding.writeVarUint(out, 0);
       }),
     );
     await vi.waitUntil(() => link.bodies(run).length > 0);
-    expect(new TextDecoder().decode(link.bodies(run)[0]?.arr)).toMatch(/run-1.*"status":"failed".*auth\.forbidden/s);
+    expect(new TextDecoder().decode(link.bodies(run)[0]?.arr)).toMatch(/7-1:0.*"status":"failed".*auth\.forbidden/s);
   });
 
   test('[AU13] what was pending when the right to write ended becomes rejections', async () => {

@@ -224,7 +224,7 @@ describe('sqlite', () => {
   it('[SQ12] without any driver the error says what to install', async () => {
     const dist = join(import.meta.dirname, '../../dist');
     await cp(join(dist, 'adapters/sqlite'), join(folder, 'adapters/sqlite'), { recursive: true });
-    await cp(join(dist, 'src/errors.js'), join(folder, 'src/errors.js'));
+    for (const name of ['catalogue.js', 'errors.js']) await cp(join(dist, 'src', name), join(folder, 'src', name));
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
     const { child, said } = started('sqlite-without-driver.mjs', [folder]);
     await once(child, 'close');

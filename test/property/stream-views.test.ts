@@ -244,7 +244,7 @@ async function run(kind: Kind, steps: readonly Step[]): Promise<void> {
       else if ('turns' in what) await turns(what.turns);
       else if ('restart' in what) {
         say = undefined;
-        await relay.close();
+        await relay.close({ graceMs: 0 });
         relay = start();
         await vi.waitFor(() => expect(say).toBeDefined(), { interval: 1 });
         await pass(2_000);
@@ -291,7 +291,7 @@ async function run(kind: Kind, steps: readonly Step[]): Promise<void> {
   } finally {
     finish();
     await Promise.all(stores.map((store) => store.close()));
-    await relay.close();
+    await relay.close({ graceMs: 0 });
     vi.useRealTimers();
   }
 }

@@ -115,7 +115,7 @@ async function run(steps: readonly Step[]): Promise<void> {
   } finally {
     finish();
     await Promise.all(stores.map((store) => store.close()));
-    await relay.close();
+    await relay.close({ graceMs: 0 });
     vi.useRealTimers();
   }
 }
