@@ -30,9 +30,9 @@ export function toIntent(
 ): EnqueueIntent {
   const json = JSON.stringify(checkAction(schema, name, input));
   if (idempotencyKey !== undefined) checkKey(name, idempotencyKey);
-  if (runAfter !== undefined && !(Number.isFinite(runAfter) && runAfter >= 0)) refuse(name, 'runAfter', 'milliseconds from now on');
-  if (runAt !== undefined && !(runAt instanceof Date && runAt.getTime() >= 0)) refuse(name, 'runAt', 'a Date since 1970');
-  if (runAfter !== undefined && runAt !== undefined) refuse(name, 'runAt', 'either this or runAfter');
+  if (runAfter !== undefined && !(Number.isFinite(runAfter) && runAfter >= 0)) refuseOption(name, 'runAfter', 'milliseconds from now on');
+  if (runAt !== undefined && !(runAt instanceof Date && runAt.getTime() >= 0)) refuseOption(name, 'runAt', 'a Date since 1970');
+  if (runAfter !== undefined && runAt !== undefined) refuseOption(name, 'runAt', 'either this or runAfter');
   const notBefore = runAt ? runAt.getTime() : runAfter === undefined ? 0 : Math.min(now + Math.ceil(runAfter), Number.MAX_SAFE_INTEGER);
   return { name, input: json, key: idempotencyKey ?? '', notBefore };
 }
@@ -40,9 +40,10 @@ export function toIntent(
 /** Throws `action.invalidInput` for what is no idempotency key. */
 export function checkKey(name: string, key: string): void {
   const isKey = typeof key === 'string' && key.length > 0 && key.length <= MAX_KEY && isWellFormed(key);
-  if (!isKey) refuse(name, 'idempotencyKey', `a well-formed string of 1 to ${MAX_KEY} characters`);
+  if (!isKey) refuseOption(name, 'idempotencyKey', `a well-formed string of 1 to ${MAX_KEY} characters`);
 }
 
-function refuse(name: string, option: string, expected: string): never {
+/** An option is not what it should be. */
+export function refuseOption(name: string, option: string, expected: string): never {
   throw new CotableError('action.invalidInput', { name, issues: [{ message: `expected ${expected}`, path: [option] }] });
 }

@@ -1,12 +1,13 @@
 import type { MutationKey } from '../ports/relay-storage.ts';
 import { FIRST_PICKED_WRITER } from '../ports/writer-ids.ts';
-import type { CallFrame, MutationRange, WelcomeFrame } from '../protocol/frames.ts';
+import type { MutationRange, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import type { EntryRecord } from '../protocol/records.ts';
 import { msToClock } from '../util/hlc.ts';
 import type { OpenLink } from './connector.ts';
 import type { Core } from './core.ts';
 import type { Confirmed, PendingMutation } from './replica.ts';
+import type { Asked } from './waiting-calls.ts';
 
 const MAX_WAY_MS = 250;
 
@@ -26,7 +27,7 @@ export interface Conversation {
   base: (Confirmed & { readonly entries: EntryRecord[] }) | undefined;
   isLevel: boolean;
   /** Mutations that this link has to send, by number, and calls behind what was written before them; nothing is sent before the link is level. */
-  queue: (PendingMutation | CallFrame)[] | undefined;
+  queue: (PendingMutation | Asked)[] | undefined;
   /** How many of them were sent. */
   sent: number;
   /** The mutations among them, by id. */

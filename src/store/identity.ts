@@ -11,8 +11,6 @@ import type { StoreState } from './types.ts';
 const REFRESH_AHEAD_MS = 30_000;
 /** Never more often than this. */
 const REFRESH_REST_MS = 1_000;
-/** The longest that a timer can be set for. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const UNLIMITED = { isReader: false, session: undefined };
 
@@ -34,8 +32,8 @@ export function createIdentity(options: {
   readonly core: Core;
   readonly named: string | undefined;
   readonly token: (() => string | Promise<string>) | undefined;
-  /** Whether something was asked for that the relay does not know yet, besides what is pending. */
-  readonly isAsking: () => boolean;
+  /** Who asked for runs that the relay does not know of yet. */
+  readonly askers: () => Iterable<string>;
   readonly clock: Clock;
   /** Who this is, or what it may do, may be otherwise now. */
   readonly changed: () => void;
@@ -51,7 +49,7 @@ export function createIdentity(options: {
   function* owners(): Generator<string> {
     const { pending, foreign } = core.replica;
     for (const mutation of [...pending.values(), ...foreign.values()]) if (mutation.userId !== device()) yield mutation.userId;
-    if (options.isAsking() && userId() !== device()) yield userId();
+    for (const asker of options.askers()) if (asker !== device()) yield asker;
   }
 
   function identified(known: string | undefined): void {
@@ -78,7 +76,7 @@ export function createIdentity(options: {
       const { expiresInMs } = frame;
       if (expiresInMs === 0) return;
       const wait = Math.max(REFRESH_REST_MS, expiresInMs - Math.min(REFRESH_AHEAD_MS, expiresInMs / 5));
-      cancelRefresh = clock.after(Math.min(wait, LONGEST_TIMER_MS), () => {
+      cancelRefresh = clock.after(wait, () => {
         // Where there is no better token the relay closes the link in time, and the next greeting asks again.
         refresh(link).catch(() => undefined);
       });

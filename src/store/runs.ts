@@ -1,109 +1,237 @@
-import { BehaviorSubject } from 'rxjs';
-import { CotableError, errorOf } from '../errors.ts';
-import { checkAction } from '../mutation/enqueue.ts';
-import type { CallFrame, RunFrame } from '../protocol/frames.ts';
+import { equalityDeep } from 'lib0/function';
+import { defer, map, merge, of, Subject, type Observable } from 'rxjs';
+import { CotableError } from '../errors.ts';
+import { checkAction, checkKey, refuseOption } from '../mutation/enqueue.ts';
+import { mutationId } from '../mutation/mutation-id.ts';
+import { keyedRunId } from '../mutation/run-id.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { MutationKey } from '../ports/relay-storage.ts';
+import type { RunFrame } from '../protocol/frames.ts';
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
-import type { AnySchema } from '../schema/schema.ts';
-import { createDeferred, type Deferred } from '../util/deferred.ts';
-import type { RunHandle, RunStatus } from './types.ts';
+import { quiet } from '../util/deferred.ts';
+import type { JsonValue } from '../util/json.ts';
+import { callKeys } from './calls.ts';
+import type { Core } from './core.ts';
+import { createKnownRun, type KnownRun } from './known-run.ts';
+import { refusalOf, type Stored } from './stored.ts';
+import type { CallOptions, RunHandle, RunItem, StreamView } from './types.ts';
+import { createWaitingCalls, type Asked } from './waiting-calls.ts';
 
-/** The runs that this store has asked for and that have not ended. */
+/** So many runs that have ended stay in the list. */
+const ENDED = 100;
+/** A code unit takes at most so many bytes. */
+const UNIT_BYTES = 3;
+
+/** The user's runs: those asked for here, and those that the relay tells of. */
 export interface Runs {
-  /** Asks for a run: behind every mutation made before. Throws what is wrong with the input. */
-  call(id: string, name: string, input: unknown): RunHandle<unknown>;
-  /** What to ask again on a new link. */
-  unfinished(): readonly CallFrame[];
+  /** Asks for a run, behind every mutation made before. Throws what is wrong with the input. */
+  call(name: string, input: unknown, options?: CallOptions): RunHandle<unknown>;
+  /** A run that was asked for elsewhere, or before. */
+  find(name: string, id: string): RunHandle<unknown>;
+  list(): readonly RunItem[];
+  readonly list$: Observable<readonly RunItem[]>;
+  /** What the device kept of calls and cancels that the relay may not have heard of. */
+  load(stored: Pick<Stored, 'calls' | 'cancels'>): void;
+  /** Who asked for what the relay is not known to have. */
+  askers(): readonly string[];
   /** Whether the relay may not have heard of a run that was asked for here. */
   isUnheard(id: string): boolean;
-  /** Takes what the relay says of a run. */
+  /** What to ask on a new link. */
+  unfinished(): readonly Asked[];
   hear(frame: RunFrame): void;
+  /** The store shows all entries up to `seq`. */
+  caughtUp(seq: number): void;
   close(): void;
 }
 
-interface OpenRun {
-  readonly frame: CallFrame;
-  readonly accepted: Deferred<void>;
-  readonly result: Deferred<unknown>;
-  readonly status: BehaviorSubject<RunStatus>;
+export interface RunsOptions {
+  readonly core: Core;
+  readonly clock: Pick<Clock, 'after'>;
+  /** Left out where there is no relay to run anything. */
+  readonly send: ((asked: Asked) => void) | undefined;
+  readonly isOnline: () => boolean;
+  readonly nextKey: () => MutationKey;
+  /** `undefined` while nobody knows. */
+  readonly userId: () => string | undefined;
+  readonly stream: (action: string, run: string) => StreamView<never, never>;
 }
 
-/** `send` is left out where there is no relay to run anything. */
-export function createRuns(schema: AnySchema, send: ((frame: CallFrame) => void) | undefined): Runs {
-  const open = new Map<string, OpenRun>();
+export function createRuns(options: RunsOptions): Runs {
+  const { core, send } = options;
+  const write = core.disk.writeQuietly;
+  const known = new Map<string, KnownRun>();
+  /** Those of them that have ended, the oldest first. */
+  const ended = new Set<string>();
+  /** Runs to be canceled. */
+  const cancels = new Set<string>();
+  const changed$ = new Subject<void>();
   let isClosed = false;
+  const waiting = createWaitingCalls(core, options.clock, ({ run, name }) =>
+    known.get(run)?.end({ status: 'expired', error: refusalOf(new CotableError('run.expired', { name })) }),
+  );
+
+  function create(id: string, name: string, input: JsonValue | undefined): KnownRun {
+    const run = createKnownRun({
+      id,
+      name,
+      input,
+      cancel: () => cancel(run),
+      stream: () => options.stream(name, id),
+      changed: () => changed(run),
+    });
+    return run;
+  }
+
+  function add(id: string, name: string, input: JsonValue | undefined): KnownRun {
+    const run = create(id, name, input);
+    known.set(id, run);
+    ended.delete(id);
+    changed$.next();
+    return run;
+  }
+
+  function changed({ id, isOver }: KnownRun): void {
+    if (isOver && known.has(id)) ended.add(id);
+    for (const oldest of ended) {
+      if (ended.size <= ENDED) break;
+      ended.delete(oldest);
+      known.delete(oldest);
+    }
+    changed$.next();
+  }
+
+  /** A handle of a run that never will be. */
+  function refused(id: string, name: string, input: JsonValue, reason: CotableError): RunHandle<unknown> {
+    const run = create(id, name, input);
+    run.end({ status: 'failed', error: refusalOf(reason) });
+    return run.handle;
+  }
+
+  function cancel({ id, end }: KnownRun): void {
+    if (waiting.withdraw(id)) return end(CANCELED);
+    cancels.add(id);
+    write({ put: [[callKeys.cancel(id), true]] });
+    send?.(toCancel(id));
+  }
+
+  function toCancel(id: string): Asked {
+    return { place: 0, take: () => (cancels.has(id) ? { type: 'cancel', run: id } : undefined) };
+  }
+
+  function toAsk(id: string): Asked {
+    return { place: 0, take: () => (known.get(id)?.isOver === false ? { type: 'ask', run: id } : undefined) };
+  }
+
+  /** Throws for what is wrong with the options; the id of the run they name. */
+  function idOf(name: string, key: MutationKey, { idempotencyKey, expiresIn, offline = 'queue' }: CallOptions): string {
+    if (offline !== 'queue' && offline !== 'reject') refuseOption(name, 'offline', 'queue or reject');
+    const isTime = expiresIn === undefined || (Number.isFinite(expiresIn) && expiresIn >= 0);
+    if (!isTime) refuseOption(name, 'expiresIn', 'milliseconds from now on');
+    if (idempotencyKey === undefined) return `${mutationId(key)}:0`;
+    checkKey(name, idempotencyKey);
+    const userId = options.userId();
+    return userId === undefined
+      ? refuseOption(name, 'idempotencyKey', 'a store that is ready, or has a userId')
+      : keyedRunId(userId, name, idempotencyKey);
+  }
+
+  function call(name: string, input: unknown, wishes: CallOptions = {}): RunHandle<unknown> {
+    if (isClosed) throw new CotableError('store.closed', {});
+    const { idempotencyKey = '', offline, expiresIn, signal } = wishes;
+    const json = checkAction(core.host.schema, name, input);
+    const text = JSON.stringify(json);
+    const bytes = text.length * UNIT_BYTES;
+    if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
+    const key = options.nextKey();
+    const id = idOf(name, key, wishes);
+    if (!send || (offline === 'reject' && !options.isOnline()))
+      return refused(id, name, json, new CotableError('action.offline', { name }));
+    const same = known.get(id);
+    if (same && !same.isOver) {
+      if (isSame(same.toItem().input, json)) return same.handle;
+      return refused(id, name, json, new CotableError('action.idempotencyMismatch', { name, key: idempotencyKey }));
+    }
+    const run = add(id, name, json);
+    if (signal?.aborted) {
+      run.end(CANCELED);
+      return run.handle;
+    }
+    if (signal) cancelOn(signal, run.handle);
+    const expiresAt = expiresIn === undefined ? 0 : Math.floor(core.now() + expiresIn);
+    send(waiting.add({ key, run: id, name, input: text, userId: options.userId(), idempotencyKey, expiresAt, place: lastPlace(core) }));
+    return run.handle;
+  }
+
+  function list(): readonly RunItem[] {
+    return Object.freeze([...known.values()].map((run) => run.toItem()));
+  }
 
   return {
-    call(id, name, input) {
+    call,
+    find(name, id) {
       if (isClosed) throw new CotableError('store.closed', {});
-      const frame: CallFrame = {
-        type: 'call',
-        run: id,
-        name,
-        input: JSON.stringify(checkAction(schema, name, input)),
-        key: '',
-        expiresAt: 0,
-      };
-      // Three bytes are the most that a code unit takes.
-      const bytes = frame.input.length * 3;
-      if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
-      const run: OpenRun = {
-        frame,
-        accepted: createDeferred(),
-        result: createDeferred(),
-        status: new BehaviorSubject<RunStatus>('pending'),
-      };
-      if (send) {
-        open.set(id, run);
-        send(frame);
-      } else {
-        end(run, 'failed');
-        const reason = new CotableError('action.offline', { name });
-        run.accepted.reject(reason);
-        run.result.reject(reason);
-      }
-      return toHandle(id, run);
+      const run = known.get(id);
+      if (run) return run.handle;
+      if (!send) return refused(id, name, null, new CotableError('run.notFound', { run: id }));
+      const asked = add(id, name, undefined);
+      send(toAsk(id));
+      return asked.handle;
     },
-    unfinished: () => [...open.values()].map(({ frame }) => frame),
-    isUnheard: (id) => open.get(id)?.status.value === 'pending',
-    hear({ run: id, status, ending }) {
-      const run = open.get(id);
-      if (!run) return;
-      run.accepted.resolve();
-      if (!ending) {
-        if (run.status.value !== status) run.status.next(status);
-        return;
-      }
-      open.delete(id);
-      end(run, ending.status);
-      if (ending.status === 'succeeded') run.result.resolve(JSON.parse(ending.output));
-      else run.result.reject(errorOf(ending.error));
+    list,
+    list$: defer(() => merge(of(undefined), changed$)).pipe(map(list)),
+    load(stored) {
+      waiting.load(stored.calls);
+      for (const { run, name, input } of stored.calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
+      // Those of before the device could be written to.
+      write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
+      for (const id of stored.cancels) cancels.add(id);
+    },
+    askers: () => waiting.all().flatMap(({ userId }) => userId ?? []),
+    isUnheard: waiting.has,
+    unfinished: () => [
+      ...waiting.all().map(waiting.toAsked),
+      ...[...cancels].map(toCancel),
+      ...[...known.values()].filter(({ id, isOver }) => !isOver && !waiting.has(id) && !cancels.has(id)).map(({ id }) => toAsk(id)),
+    ],
+    hear(frame) {
+      const { run: id, ending } = frame;
+      waiting.settle(id);
+      if (ending && cancels.delete(id)) write({ delete: [callKeys.cancel(id)] });
+      const before = known.get(id);
+      // One that had ended goes on: it was redriven.
+      const run = before && (ending || !before.isOver) ? before : add(id, frame.name, undefined);
+      run.hear(frame);
+      run.caughtUp(core.replica.seq);
+      // What was asked failed: there is no such run, or another one has that name.
+      if (frame.attempt === 0 && ending) known.delete(id);
+      changed$.next();
+    },
+    caughtUp(seq) {
+      for (const run of known.values()) run.caughtUp(seq);
     },
     close() {
       isClosed = true;
-      for (const { accepted, result, status } of open.values()) {
-        accepted.reject(new CotableError('store.closed', {}));
-        result.reject(new CotableError('store.closed', {}));
-        status.complete();
-      }
+      waiting.close();
+      for (const run of known.values()) run.close();
+      changed$.complete();
     },
   };
 }
 
-function end({ status }: OpenRun, ending: RunStatus): void {
-  status.next(ending);
-  status.complete();
+const CANCELED = { status: 'canceled', error: refusalOf(new CotableError('run.canceled', {})) } as const;
+
+/** What was asked for, as far as that is known, or what is asked for now. */
+function isSame(known: unknown, asked: JsonValue): boolean {
+  return known === undefined || equalityDeep(known, asked);
 }
 
-function toHandle(id: string, { accepted, result, status }: OpenRun): RunHandle<unknown> {
-  return {
-    id,
-    accepted: accepted.promise,
-    result: result.promise,
-    get status() {
-      return status.value;
-    },
-    status$: status.asObservable(),
-    // oxlint-disable-next-line unicorn/no-thenable -- a handle stands for its result: `await store.action.x(input)`
-    then: (done, failed) => result.promise.then(done, failed),
-  };
+function lastPlace({ replica }: Core): number {
+  return Math.max(0, ...[...replica.pending.values(), ...replica.foreign.values()].map(({ place }) => place));
+}
+
+function cancelOn(signal: AbortSignal, { cancel, result }: RunHandle<unknown>): void {
+  const abort = (): void => void quiet(cancel());
+  const stop = (): void => signal.removeEventListener('abort', abort);
+  signal.addEventListener('abort', abort);
+  result.then(stop, stop);
 }

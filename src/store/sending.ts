@@ -1,5 +1,6 @@
 import type { Conversation } from './conversation.ts';
 import type { Core } from './core.ts';
+import type { Asked } from './waiting-calls.ts';
 
 /** So many that were sent are left in a queue before it is cut. */
 const CUT_AFTER = 1000;
@@ -11,14 +12,18 @@ export function sendQueue(core: Core, conversation: Conversation): void {
   // What has to run again first is not sent as it is.
   while (link.hasRoom && !core.mustRebuild) {
     const item = queue[conversation.sent];
-    if (!item || ('id' in item && (core.disk.isUnstored(item.id) || core.foreign.isWaiting(item)))) break;
-    // Made while nobody knew yet whose this device is: it runs again as that user's.
-    if ('id' in item && item.userId !== conversation.welcome?.userId) return core.stale();
-    conversation.sent += 1;
-    if (!('id' in item)) {
-      link.send(item);
+    if (!item) break;
+    if ('take' in item) {
+      if (isBehind(core, item)) break;
+      conversation.sent += 1;
+      const frame = item.take();
+      if (frame) link.send(frame);
       continue;
     }
+    if (core.disk.isUnstored(item.id) || core.foreign.isWaiting(item)) break;
+    // Made while nobody knew yet whose this device is: it runs again as that user's.
+    if (item.userId !== conversation.welcome?.userId) return core.stale();
+    conversation.sent += 1;
     core.replica.sends(item.id);
     conversation.sentIds.add(item.id);
     const { lineage, epoch } = core.replica.birth;
@@ -28,4 +33,10 @@ export function sendQueue(core: Core, conversation: Conversation): void {
   if (conversation.sent < CUT_AFTER && conversation.sent < queue.length) return;
   queue.splice(0, conversation.sent);
   conversation.sent = 0;
+}
+
+/** Whether another tab has to send something first. What this tab has to is before it in the queue. */
+function isBehind({ replica }: Core, { place }: Asked): boolean {
+  for (const mutation of replica.foreign.values()) if (mutation.place <= place) return true;
+  return false;
 }

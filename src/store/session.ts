@@ -1,7 +1,7 @@
 import { CotableError, errorOf } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import { FIRST_PICKED_WRITER } from '../ports/writer-ids.ts';
-import type { CallFrame, OutcomeFrame, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
+import type { OutcomeFrame, RelayFrame, WelcomeFrame } from '../protocol/frames.ts';
 import { createDeferred } from '../util/deferred.ts';
 import { createSerial } from '../util/serial.ts';
 import { createCatchUp } from './catch-up.ts';
@@ -12,6 +12,7 @@ import type { Identity } from './identity.ts';
 import { judge, mustReplay } from './judging.ts';
 import type { PendingMutation } from './replica.ts';
 import type { Runs } from './runs.ts';
+import type { Asked } from './waiting-calls.ts';
 import { sendQueue } from './sending.ts';
 import { askForStreams } from './stream-asking.ts';
 
@@ -37,7 +38,7 @@ export interface Session {
   /** The store is being closed, and nothing is made any more: gives the leased writer back, if nothing can come of it any more. */
   leave(): void;
   /** A mutation or call was made: it is to be sent after those before it. */
-  made(item: PendingMutation | CallFrame): void;
+  made(item: PendingMutation | Asked): void;
   /** What the relay calls the present link. */
   readonly sessionId: string | undefined;
   /** Whether it went out over the present link. */

@@ -1,13 +1,11 @@
 import { ReplaySubject } from 'rxjs';
 import type { AnyAccess } from '../access/access.ts';
 import { asCotableError, CotableError, isCotableError } from '../errors.ts';
-import { mutationId } from '../mutation/mutation-id.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { ClientDatabase, ClientStorage, Durability } from '../ports/client-storage.ts';
 import type { TabTransport } from '../ports/tabs.ts';
 import type { Transport } from '../ports/transport.ts';
-import type { CallFrame } from '../protocol/frames.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
 import { createConnector } from './connector.ts';
@@ -17,6 +15,7 @@ import { createJournal, type Journal } from './journal.ts';
 import { createMutate } from './mutate.ts';
 import { createRejections } from './rejections.ts';
 import { createRuns } from './runs.ts';
+import type { Asked } from './waiting-calls.ts';
 import { createSession, type Session } from './session.ts';
 import { inTurn } from './in-turn.ts';
 import { createOutbox } from './outbox.ts';
@@ -25,7 +24,7 @@ import { patientStorage } from './patient-storage.ts';
 import { createTabLine, type TabMessage, type TabSender } from './tab-line.ts';
 import { createTables } from './tables.ts';
 import { createTabs } from './tabs.ts';
-import type { RunHandle, Store, StoreState, StoreStatus, StreamView } from './types.ts';
+import type { CallOptions, RunHandle, Store, StoreState, StoreStatus, StreamView } from './types.ts';
 
 /** What a store is made of: everything it does to the world outside is handed in. */
 export interface StoreParts {
@@ -94,6 +93,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
         views.publish(tablesChanged);
         show({ pending: core.replica.pending.size + core.replica.foreign.size });
         inTurn(outbox.touch);
+        runs.caughtUp(core.replica.seq);
       },
       rejected: (mutation, error) => rejections.add(mutation, error),
       damaged,
@@ -116,17 +116,25 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     () => core.replica,
     (id) => session.isSent(id),
   );
-  const ask = (frame: CallFrame): void => {
-    session.made(frame);
+  const ask = (asked: Asked): void => {
+    session.made(asked);
     session.pump();
   };
-  const runs = createRuns(schema, hasRelay ? ask : undefined);
+  const runs = createRuns({
+    core,
+    clock,
+    send: hasRelay ? ask : undefined,
+    isOnline: () => status.state === 'online',
+    nextKey: () => mutate.nextKey(),
+    userId: () => (isReady || parts.userId !== undefined ? identity.userId() : undefined),
+    stream: (action, id) => stream(action, id),
+  });
   const { token } = parts;
   const identity = createIdentity({
     core,
     named: parts.userId,
     token,
-    isAsking: () => runs.unfinished().length > 0,
+    askers: runs.askers,
     clock,
     changed: showRights,
   });
@@ -195,10 +203,10 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     return outdated ?? (core.device.isReader ? new CotableError('auth.forbidden', { room: parts.room }) : undefined);
   }
 
-  function call(name: string, input: unknown): RunHandle<unknown> {
+  function call(name: string, input: unknown, options?: CallOptions): RunHandle<unknown> {
     const reason = core.device.isReader ? refusal() : undefined;
     if (reason) throw reason;
-    return runs.call(`${mutationId(mutate.nextKey())}:0`, name, input);
+    return runs.call(name, input, options);
   }
 
   function hearTab(message: TabMessage, sender: TabSender): void {
@@ -231,6 +239,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
         return read(await withoutDisk(error));
       });
       rejections.load(stored.rejected);
+      runs.load(stored);
       if (!hasRelay) authority.mend(stored);
       isReady = true;
       showRights();
@@ -324,7 +333,12 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     mutate: Object.freeze(
       Object.fromEntries(Object.keys(schema.mutators).map((name) => [name, (input: unknown) => mutate.mutate(name, input)])),
     ),
-    action: Object.freeze(Object.fromEntries(Object.keys(schema.actions).map((name) => [name, (input: unknown) => call(name, input)]))),
+    action: Object.freeze(
+      Object.fromEntries(
+        Object.keys(schema.actions).map((name) => [name, (input: unknown, options?: CallOptions) => call(name, input, options)]),
+      ),
+    ),
+    run: runs.find,
     stream,
     get sessionId() {
       return session.sessionId;
@@ -342,6 +356,10 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       return rejections.list();
     },
     rejections$: rejections.list$,
+    get runs() {
+      return runs.list();
+    },
+    runs$: runs.list$,
     ready,
     synced: synced.promise,
     close: () => (closing ??= close()),

@@ -7,6 +7,7 @@ import { decodeRecord, decodeTables, encodeRecord, encodeTables, type EntryRecor
 import { byOrder } from '../mutation/mutation-id.ts';
 import { checksumOf } from '../util/checksum.ts';
 import type { JsonObject } from '../util/json.ts';
+import type { StoredCall } from './calls.ts';
 import { NOTHING_CONFIRMED, type Confirmed, type ForeignMutation, type OutboxCall, type OutboxMutation } from './replica.ts';
 import { seal, unseal } from './sealed.ts';
 
@@ -21,6 +22,8 @@ import { seal, unseal } from './sealed.ts';
  *     ['outbox', replica, counter]        a mutation that is not confirmed, with the tab that is to send it
  *     ['fence', writer]                   a writer that may still carry one: the relay must fence it before it is sent again
  *     ['rejected', replica, counter]      a mutation that never will be confirmed
+ *     ['call', replica, counter]          a run that was asked for, and that the relay is not known to have
+ *     ['cancel', run]                     a run that is wanted no more, and not known to have ended
  *
  * Where no relay is configured there is no log and no outbox, but
  *
@@ -65,6 +68,9 @@ export interface Stored {
   readonly outbox: readonly ForeignMutation[];
   readonly fence: readonly number[];
   readonly rejected: readonly StoredRejection[];
+  readonly calls: readonly StoredCall[];
+  /** Runs to be canceled. */
+  readonly cancels: readonly string[];
   /** Entries that the documents hold already: of a tab that was behind when another one folded. */
   readonly leftovers: readonly StorageKey[];
   /** Records of updates. What they hold is among what is confirmed. */
@@ -95,6 +101,8 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
   const outbox: ForeignMutation[] = [];
   const fence: number[] = [];
   const rejected: StoredRejection[] = [];
+  const calls: StoredCall[] = [];
+  const cancels: string[] = [];
   const updates: StorageKey[] = [];
   const tables: TableUpdate[] = [];
   let damage: CotableError<'storage.corrupt'> | undefined;
@@ -115,6 +123,8 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
     else if (kind === 'outbox') outbox.push(...listOf(read<ForeignMutation>(value, `a pending mutation, ${id}`)));
     else if (kind === 'fence') fence.push(Number(name));
     else if (kind === 'rejected') rejected.push(...listOf(read<StoredRejection>(value, `a rejection, ${id}`)));
+    else if (kind === 'call') calls.push(...listOf(read<StoredCall>(value, `a request, ${id}`)));
+    else if (kind === 'cancel') cancels.push(String(name));
     else if (kind === 'update') {
       updates.push(key);
       tables.push(...readUpdates(value, id));
@@ -128,7 +138,19 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
     // Documents that belong to no base, or not to this one.
     if (hasBase || docs.size > 0) damage = new CotableError('storage.corrupt', { record: 'the documents' });
     const isForgotten = hasBase || docs.size > 0;
-    return { device, confirmed: { ...NOTHING_CONFIRMED, tables }, outbox, fence, rejected, leftovers: [], updates, isForgotten, damage };
+    return {
+      device,
+      confirmed: { ...NOTHING_CONFIRMED, tables },
+      outbox,
+      fence,
+      rejected,
+      calls,
+      cancels,
+      leftovers: [],
+      updates,
+      isForgotten,
+      damage,
+    };
   }
   const { lineage, epoch, seq: first } = found.base;
   // What lies behind a gap, or is of another birth, came from a tab that was elsewhere: the relay has it.
@@ -146,7 +168,7 @@ export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])
   }
   const confirmed = { lineage, epoch, seq: first + entries.length, tables: [...found.tables, ...tables], entries };
   const leftovers = [...log.keys()].map((name) => JSON.parse(name) as StorageKey).filter((key) => isFolded(key, found.base));
-  return { device, confirmed, outbox, fence, rejected, leftovers, updates, isForgotten: false, damage };
+  return { device, confirmed, outbox, fence, rejected, calls, cancels, leftovers, updates, isForgotten: false, damage };
 }
 
 function isFolded([, lineage, epoch, seq]: StorageKey, base: RoomPlace): boolean {

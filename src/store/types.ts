@@ -108,21 +108,67 @@ export interface Rejection {
 }
 
 /**
- * `pending`: not known to have reached the relay. `queued`: the relay has it. `running`: an attempt is at work. `waiting`:
- * for the next one. The others are how it ended.
+ * `pending`: not known to have reached the relay. `queued`: the relay keeps it, and it has not begun. `running`: an attempt
+ * is at work. `waiting`: for the next attempt. The others are how it ended.
  */
 export type RunStatus = 'pending' | 'queued' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'canceled' | 'expired';
 
-/** A run that was asked for. Awaiting the handle awaits its result. */
-export interface RunHandle<Result> extends PromiseLike<Result> {
+/** How an action is asked for. */
+export interface CallOptions {
+  /**
+   * Asking again with the same key is the same run, from any device of the user, for 24 hours. Another input under the key
+   * fails with `action.idempotencyMismatch`. 1 to 256 characters. A store without `userId` has to be `ready` first.
+   */
+  readonly idempotencyKey?: string;
+  /**
+   * What happens while the store is not `online`. `queue` (the default): the request waits on this device, over reloads too,
+   * and goes out behind what was written before it. `reject`: the handle fails at once with `action.offline`.
+   */
+  readonly offline?: 'queue' | 'reject';
+  /** The run ends as `expired` when it has not begun after this many milliseconds. Left out: it waits for ever. */
+  readonly expiresIn?: number;
+  /** Aborting it cancels the run. */
+  readonly signal?: AbortSignal;
+}
+
+/** A run that was asked for. Awaiting the handle awaits its result. None of its promises raises `unhandledrejection`. */
+export interface RunHandle<Result, Piece = never, State = never> extends PromiseLike<Result> {
   readonly id: string;
-  /** Resolves when the relay keeps it: it will run, whatever becomes of this tab. */
+  /** Resolves when the relay keeps it: it will run, whatever becomes of this tab. Rejects when it never will. */
   readonly accepted: Promise<void>;
-  /** Resolves when it has succeeded and what it wrote is in this store; rejects with the error of a failed one. */
+  /**
+   * Resolves when it has succeeded and what it wrote is in this store. Rejects with the error of one that failed,
+   * `run.canceled`, `run.expired`, `run.notFound` (of one that is looked up by its id), or `store.closed`.
+   */
   readonly result: Promise<Result>;
   readonly status: RunStatus;
   /** The present status at once, then each change. Completes when the run has ended. */
   readonly status$: Observable<RunStatus>;
+  /** What it says while it works: `store.stream(name, id)`. */
+  readonly stream: StreamView<Piece, State>;
+  /**
+   * Cancels it: from then on it can write nothing more, and its `onSettled` hears of it. Resolves when it has ended as
+   * canceled; rejects with `run.terminal` when it ended otherwise, and with `run.notFound`. A request that has not left
+   * this device is taken back at once; otherwise the wish is kept on this device until the relay has heard of it. Calling
+   * it again changes nothing.
+   */
+  cancel(): Promise<void>;
+}
+
+/** The handle of an action's run. */
+export type RunHandleOf<S extends AnySchema, N extends ActionName<S>> = RunHandle<
+  ResultOf<S['actions'][N]>,
+  StreamPieceOf<S['actions'][N]>,
+  StreamStateOf<S['actions'][N]>
+>;
+
+/** A run of this user's, as it stands. */
+export interface RunItem {
+  readonly id: string;
+  readonly name: string;
+  /** What it was asked for with; `undefined` until the relay has told. */
+  readonly input: unknown;
+  readonly status: RunStatus;
 }
 
 /**
@@ -157,11 +203,16 @@ export interface Store<S extends AnySchema> {
    */
   readonly mutate: { readonly [N in MutatorName<S>]: (input: InOf<S['mutators'][N]>) => Promise<MutationReceipt> };
   /**
-   * Asks the relay to run an action, after everything that was written here before. Returns at once; offline it waits in
-   * this tab; with no relay configured the handle rejects with `action.offline`. Throws `action.invalidInput`,
-   * `action.unknown`, `value.notJson`, `protocol.frameTooLarge` or `store.closed`.
+   * Asks the relay to run an action, after everything that was written here before. Returns at once; offline the request
+   * waits on this device; with no relay configured the handle rejects with `action.offline`. Throws `action.invalidInput`
+   * (of an option too), `action.unknown`, `value.notJson`, `protocol.frameTooLarge`, `auth.forbidden` or `store.closed`.
    */
-  readonly action: { readonly [N in ActionName<S>]: (input: InOf<S['actions'][N]>) => RunHandle<ResultOf<S['actions'][N]>> };
+  readonly action: { readonly [N in ActionName<S>]: (input: InOf<S['actions'][N]>, options?: CallOptions) => RunHandleOf<S, N> };
+  /**
+   * A run of this user's, looked up by its id: after a reload, from another tab or device, or one that a mutator enqueued.
+   * `name` says what its result is, and is not checked against the run. Throws `store.closed`.
+   */
+  run<N extends ActionName<S>>(name: N, id: string): RunHandleOf<S, N>;
   /**
    * What a run says, looked up by its id: one that a mutator enqueued, or that another tab or device asked for. The same
    * object for the same run. Throws `action.unknown`.
@@ -179,6 +230,13 @@ export interface Store<S extends AnySchema> {
   readonly outbox$: Observable<readonly OutboxItem[]>;
   readonly rejections: readonly Rejection[];
   readonly rejections$: Observable<readonly Rejection[]>;
+  /**
+   * The user's runs in this room that this store has heard of, of all devices: those that have not ended, and the last
+   * hundred that ended while it was open.
+   */
+  readonly runs: readonly RunItem[];
+  /** The present list at once, then each time one comes, goes or changes its status. */
+  readonly runs$: Observable<readonly RunItem[]>;
   /** Resolves when what the device holds can be read. Rejects when that is damaged (`storage.corrupt`). */
   readonly ready: Promise<void>;
   /** Resolves when the store was level with the relay for the first time. */

@@ -4,11 +4,11 @@ import { expectConflict, type Here } from './relay-storage.place.ts';
 
 const start = { epoch: BIRTH.epoch, after: 0 };
 
-/** Writers that are leased and given back, RS46 to RS50. */
+/** Writers that are leased and given back, RS50 to RS50. */
 export function leaseRules(here: Here): void {
   const lease = async (owner: string, replica: number) => (await here.storage.leaseWriter('room', owner, replica)).writer;
 
-  it('[RS46] leases the next writer above 1 and all small ones ever seen, to an owner and a replica', async () => {
+  it('[RS50] leases the next writer above 1 and all small ones ever seen, to an owner and a replica', async () => {
     await here.storage.openRoom('room', BIRTH);
     const first = { writer: 2, owner: 'ann', last: 0, fenced: false, holder: MAX };
     expect(await here.storage.leaseWriter('room', 'ann', MAX)).toEqual(first);
