@@ -20,6 +20,9 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     globalSetup: ['test/browser/echo-relay.setup.ts', 'test/browser/stream-relay.setup.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     include: ['test/browser/**/*.browser.test.{ts,tsx}'],
     browser: {
       enabled: true,

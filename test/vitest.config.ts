@@ -8,5 +8,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['**/*.browser.test.ts', '**/node_modules/**'],
     pool: 'forks',
+    // Nothing is proved by a time limit: these only end what hangs, on a machine with much else to do too.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -2,7 +2,7 @@ import { equalityDeep } from 'lib0/function';
 import { defer, map, merge, of, Subject, type Observable } from 'rxjs';
 import { CotableError } from '../errors.ts';
 import { checkAction, checkKey, refuseOption } from '../mutation/enqueue.ts';
-import { mutationId } from '../mutation/mutation-id.ts';
+import { mutationId, type Ordered } from '../mutation/mutation-id.ts';
 import { keyedRunId } from '../mutation/run-id.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MutationKey } from '../ports/relay-storage.ts';
@@ -225,8 +225,10 @@ function isSame(known: unknown, asked: JsonValue): boolean {
   return known === undefined || equalityDeep(known, asked);
 }
 
+/** The place of the last mutation of this device. */
 function lastPlace({ replica }: Core): number {
-  return Math.max(0, ...[...replica.pending.values(), ...replica.foreign.values()].map(({ place }) => place));
+  const last = (mutations: ReadonlyMap<string, Ordered>): number => Math.max(0, ...[...mutations.values()].map(({ place }) => place));
+  return Math.max(last(replica.pending), last(replica.foreign));
 }
 
 function cancelOn(signal: AbortSignal, { cancel, result }: RunHandle<unknown>): void {

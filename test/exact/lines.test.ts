@@ -24,7 +24,7 @@ function failuresWithout({ patches, test: [file, title] }: Line): Promise<readon
   return withPatchedBuild(patches, ['test'], async (folder) => {
     const report = join(folder, 'report.json');
     const pattern = title.replaceAll(/[[\]()?.]/g, '\\$&');
-    const args = ['run', '--config', 'test/vitest.config.ts', file, '-t', pattern, '--testTimeout=20000'];
+    const args = ['run', '--config', 'test/vitest.config.ts', file, '-t', pattern, '--testTimeout=20000', '--expect.poll.timeout=1000'];
     await new Promise<void>((resolve) => {
       const command = ['node_modules/vitest/vitest.mjs', ...args, '--reporter=json', `--outputFile=${report}`];
       execFile(process.execPath, command, { cwd: folder }, () => resolve());
