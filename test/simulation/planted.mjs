@@ -66,10 +66,14 @@ export const plantedBugs = [
     isQuick: true,
     patches: [
       { file: 'src/relay/commits.js', from: 'await storage.accept(', to: 'options.committed(group, true); await storage.accept(' },
-      { file: 'src/relay/open-room.js', from: '(group) => hall.committed(group)', to: '(group, early) => hall.committed(group, early)' },
+      {
+        file: 'src/relay/open-room.js',
+        from: 'committed: (group) => hall.committed(group)',
+        to: 'committed: (group, early) => hall.committed(group, early)',
+      },
       { file: 'src/relay/hall.js', from: 'committed(group) {', to: 'committed(group, early) {' },
       { file: 'src/relay/hall.js', from: 'if (!authors.has(member))', to: 'if (!early || !authors.has(member))' },
-      { file: 'src/relay/hall.js', from: 'if (others.length === 0)', to: 'if (early || others.length === 0)' },
+      { file: 'src/relay/hall.js', from: 'if (others.length > 0)', to: 'if (!early && others.length > 0)' },
     ],
     found: /was confirmed, and is not in the log/,
   },
@@ -78,10 +82,14 @@ export const plantedBugs = [
     isQuick: true,
     patches: [
       { file: 'src/relay/commits.js', from: 'await storage.accept(', to: 'options.committed(group, true); await storage.accept(' },
-      { file: 'src/relay/open-room.js', from: '(group) => hall.committed(group)', to: '(group, early) => hall.committed(group, early)' },
+      {
+        file: 'src/relay/open-room.js',
+        from: 'committed: (group) => hall.committed(group)',
+        to: 'committed: (group, early) => hall.committed(group, early)',
+      },
       { file: 'src/relay/hall.js', from: 'committed(group) {', to: 'committed(group, early) {' },
       { file: 'src/relay/hall.js', from: 'if (!authors.has(member))', to: 'if (early || !authors.has(member))' },
-      { file: 'src/relay/hall.js', from: 'if (others.length === 0)', to: 'if (!early || others.length === 0)' },
+      { file: 'src/relay/hall.js', from: 'if (others.length > 0)', to: 'if (early && others.length > 0)' },
     ],
     found: /which is not in the log/,
   },
@@ -104,9 +112,7 @@ export const plantedBugs = [
   {
     name: 'the relay keeps the part of a mutation that is in its first table',
     isQuick: true,
-    patches: [
-      { file: 'src/relay/room.js', from: 'accept(frame, frame.updates, repairs', to: 'accept(frame, frame.updates.slice(0, 1), repairs' },
-    ],
+    patches: [{ file: 'src/relay/room.js', from: 'asked }, frame.updates, repairs', to: 'asked }, frame.updates.slice(0, 1), repairs' }],
     found: /diverged|only a part|stands on items that are not there/,
   },
   {
