@@ -145,8 +145,10 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       if (stored.device.schemaVersion > schemaVersion) disk.letGo();
       else if (stored.device.schemaVersion < schemaVersion) disk.writeQuietly({ put: [devicePut(state.device)] });
       if (stored.leftovers.length > 0) disk.writeQuietly({ delete: stored.leftovers });
-      if (isShared) for (const mutation of stored.outbox) state.replica.show(mutation);
-      const pending = isShared ? [] : stored.outbox;
+      // What tabs of an older version have pending has rows of that version; they do not send any more.
+      const isForOthers = isShared && stored.device.schemaVersion >= schemaVersion;
+      if (isForOthers) for (const mutation of stored.outbox) state.replica.show(mutation);
+      const pending = isForOthers ? [] : stored.outbox;
       const read = new Map(pending.map((mutation) => [mutation.id, mutation]));
       const buildOn = (confirmed: Confirmed): Promise<void> =>
         build({ confirmed, pending, read, ceiling: Number.MAX_SAFE_INTEGER, writer: state.replica.writerStart, isFinal: false });

@@ -32,6 +32,17 @@ describe('a tab with an older version of the app', () => {
     expect([again.table('things').list(), again.status.pending]).toEqual([[{ value: 1 }], 1]);
   });
 
+  test('[TB28] has what it has pending run again by the newer one, before anything of it is shown there', async () => {
+    const world = createRelayScene(writes);
+    const older = world.openOffline('a');
+    await (
+      await older.mutate.act([['things', 'a', 1]])
+    ).stored;
+    const newer = world.openOffline('b', { schemaVersion: 2, act: (ctx) => ctx.table('things').set('a', { value: 'of version 2' }) });
+    await newer.ready;
+    expect(newer.table('things').list()).toEqual([{ value: 'of version 2' }]);
+  });
+
   test('[TB22] that is open when a newer one comes does so too, and the newer one sends what it has pending', async () => {
     const world = createRelayScene(writes);
     const older = world.openOffline('a');
