@@ -30,6 +30,8 @@ export interface Network {
    * be, so whoever does this cuts the line soon. Returns how many.
    */
   leak(line: string, isUp: boolean): number;
+  /** Whether a link that has lost a message that way still goes on: its cut is due. */
+  readonly hasLeak: boolean;
   /** Whether the tab's last link has lost a message that way. */
   isLeaky(tab: Party): boolean;
   /** What is sent over the line stays in flight, both ways, until `release`. So do opening and closing. */
@@ -58,6 +60,8 @@ interface Pair {
   /** Who took it. */
   relay: Party | undefined;
   isBroken: boolean;
+  /** A message was lost in the middle of it. */
+  isLeaky: boolean;
 }
 
 const ORIGIN: LinkOrigin = { ip: '127.0.0.1', headers: {} };
@@ -76,7 +80,7 @@ export function createNetwork(schedule: Schedule, weather: Weather, events: Netw
   function connect(line: Line, tab: Party, told: LinkEvents): Link {
     const wire = (): Wire => createWire(schedule, weather, () => line.isHeld, events.lost);
     const ends = { near: createLinkEnd(), far: createLinkEnd(), up: wire(), down: wire() };
-    const pair: Pair = { line, tab, ...ends, relay: undefined, isBroken: false };
+    const pair: Pair = { line, tab, ...ends, relay: undefined, isBroken: false, isLeaky: false };
     leaky.delete(tab);
     line.pairs.add(pair);
     pair.near.listen(whileAlive(tab, told));
@@ -155,9 +159,13 @@ export function createNetwork(schedule: Schedule, weather: Weather, events: Netw
       const whole = pairs(name).filter((pair) => !pair.isBroken);
       for (const pair of whole) {
         leaky.add(pair.tab);
+        pair.isLeaky = true;
         (isUp ? pair.up : pair.down).leak();
       }
       return whole.length;
+    },
+    get hasLeak() {
+      return pairs().some(({ isLeaky, isBroken }) => isLeaky && !isBroken);
     },
     isLeaky: (tab) => leaky.has(tab),
     hold(name) {

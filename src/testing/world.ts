@@ -193,6 +193,7 @@ export function createWorld(options: {
         tabs.every(({ store, device }) => store.status.state === 'online' && store.status.pending === 0 && device.isIdle) &&
         tabs.every(({ party }) => !party.frozen) &&
         network.inFlight === 0 &&
+        !network.hasLeak &&
         tabBus.inFlight === 0
       );
     },
