@@ -1,6 +1,7 @@
 import { CotableError, type RunItem, type Store } from 'cotable';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { spoil } from '../faults/spoilt.ts';
 import { gate, scene, type S } from './scene.ts';
 
 /** Names of the actions of the user's runs, with how they stand. */
@@ -185,10 +186,16 @@ describe('what a device kept of a request', () => {
     const lost = before.action.silent({ id: 'x' });
     await before.close();
     const database = await device.open('ann/room');
-    const [pair] = await database.range(['call']);
-    if (!pair) throw new Error('nothing was kept');
-    await database.write({ put: [[pair[0], { ...(pair[1] as object), input: '{"id":"y"}' }]] });
-    await database.close();
+    const [[key, whole] = [[], undefined]] = await database.range(['call']);
+    const spoilt = [...spoil(whole, 'the request')];
+    expect(spoilt.length).toBeGreaterThan(20);
+    for (const { value, what } of spoilt) {
+      await database.write({ put: [[key, value]] });
+      const store = all.open('ann', device);
+      await store.ready;
+      expect([store.status.reason?.code, store.runs], what).toEqual(['storage.corrupt', []]);
+      await store.close();
+    }
     const after = all.open('ann', device);
     await after.ready;
     expect([after.status.reason?.code, after.runs]).toEqual(['storage.corrupt', []]);
