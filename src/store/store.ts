@@ -1,4 +1,3 @@
-import { ReplaySubject } from 'rxjs';
 import type { AnyAccess } from '../access/access.ts';
 import { asCotableError, CotableError, isCotableError } from '../errors.ts';
 import type { MutatorFunctions } from '../mutation/run.ts';
@@ -16,6 +15,7 @@ import { createMutate } from './mutate.ts';
 import { createRejections } from './rejections.ts';
 import { createRuns } from './runs.ts';
 import type { Asked } from './waiting-calls.ts';
+import { createStatus } from './store-status.ts';
 import { createSession, type Session } from './session.ts';
 import { inTurn } from './in-turn.ts';
 import { createOutbox } from './outbox.ts';
@@ -24,7 +24,7 @@ import { patientStorage } from './patient-storage.ts';
 import { createTabLine, type TabMessage, type TabSender } from './tab-line.ts';
 import { createTables } from './tables.ts';
 import { createTabs } from './tabs.ts';
-import type { CallOptions, RunHandle, Store, StoreState, StoreStatus, StreamView } from './types.ts';
+import type { CallOptions, RunHandle, Store, StreamView } from './types.ts';
 
 /** What a store is made of: everything it does to the world outside is handed in. */
 export interface StoreParts {
@@ -50,9 +50,6 @@ export interface StoreParts {
 /** Puts a store together from its parts. The types of the schema are given to it by `createStore`. */
 export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const { schema, clock, random } = parts;
-  let status: StoreStatus = Object.freeze({ state: 'loading', reason: undefined, pending: 0, durable: 'unknown', mayWrite: true });
-  const status$ = new ReplaySubject<StoreStatus>(1);
-  status$.next(status);
   const synced = createDeferred<void>();
   let journal: Journal | undefined;
   let isReady = false;
@@ -60,31 +57,15 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const waiting: ((error?: CotableError) => void)[] = [];
   /** Why the store is of no use. */
   let ruin: CotableError | undefined;
-  /** What could not be read of the device, until the relay has made up for it. */
-  let damage: CotableError | undefined;
   let closing: Promise<void> | undefined;
-  /** Why nothing more is kept on this device. */
-  let notKept: CotableError | undefined;
   /** A newer version of the app has been here: this one may only look. */
   let outdated: CotableError | undefined;
   /** Settled when it is known what this tab has to send. */
   let counted: Promise<void> | undefined;
   const hasRelay = parts.transports.length > 0;
 
-  function show(change: Partial<StoreStatus>): void {
-    const next = Object.freeze({ ...status, ...change });
-    if ((Object.keys(next) as (keyof StoreStatus)[]).every((key) => next[key] === status[key])) return;
-    if (status.state === 'closed') return;
-    status = next;
-    inTurn(() => status$.next(next));
-  }
-  const enter = (state: StoreState, reason?: CotableError): void =>
-    show({ state, reason: reason ?? notKept ?? damage, durable: notKept ? false : (journal?.durable ?? status.durable) });
-
-  function damaged(error: CotableError): void {
-    damage = error;
-    show({ reason: error });
-  }
+  const status = createStatus(() => journal?.durable);
+  const { show, enter, damaged } = status;
 
   const core = createCore(
     { ...parts, hasRelay },
@@ -97,10 +78,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       },
       rejected: (mutation, error) => rejections.add(mutation, error),
       damaged,
-      notKept(error) {
-        notKept = error;
-        show({ durable: false, reason: error });
-      },
+      notKept: (error) => status.isNotKept(error, true),
       kept(mutations, failure) {
         if (!hasRelay) return authority.kept(mutations, failure);
         session.pump();
@@ -124,7 +102,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     core,
     clock,
     send: hasRelay ? ask : undefined,
-    isOnline: () => status.state === 'online',
+    isOnline: () => status.now.state === 'online',
     nextKey: () => mutate.nextKey(),
     userId: () => (isReady || parts.userId !== undefined ? identity.userId() : undefined),
     stream: (action, id) => stream(action, id),
@@ -145,7 +123,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     {
       heard: () => connector.settled(),
       level() {
-        damage = undefined;
+        status.mended();
         tabs.level(true);
         enter('online');
         synced.resolve();
@@ -159,7 +137,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   const connector = createConnector(parts.transports, clock, random, {
     opened: (link) => session.opened(link),
     frame: (frame, link) => session.frame(frame, link),
-    trying: () => isRefused(status.state) || enter('connecting'),
+    trying: () => isRefused(status.now.state) || enter('connecting'),
     lost(reason) {
       tabs.level(false);
       session.lost();
@@ -167,7 +145,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       inTurn(outbox.touch);
       const state = reason && stateAfter(reason);
       if (state) enter(state, reason);
-      else if (!isRefused(status.state) || !reason) enter('offline', reason);
+      else if (!isRefused(status.now.state) || !reason) enter('offline', reason);
     },
   });
   const name = `${encodeURIComponent(parts.userId ?? '')}/${encodeURIComponent(parts.room)}${hasRelay ? '' : '/alone'}`;
@@ -283,8 +261,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   }
 
   function withoutDisk(reason: CotableError): Promise<ClientDatabase> {
-    notKept = reason;
-    show({ reason });
+    status.isNotKept(reason, false);
     return parts.fallback.open(name);
   }
 
@@ -295,7 +272,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   }
 
   function durability(durable: Durability): void {
-    if (closing || notKept) return;
+    if (closing || status.notKept) return;
     // A write tells why nothing is kept any more, to all who have to know.
     if (durable) show({ durable });
     else core.disk.writeQuietly({});
@@ -321,7 +298,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     for (const receipt of core.verdicts.receipts.values()) receipt.reject(new CotableError('store.closed', {}));
     synced.reject(new CotableError('store.closed', {}));
     enter('closed');
-    inTurn(() => status$.complete());
+    status.complete();
     views.close();
     rejections.close();
     inTurn(outbox.close);
@@ -345,9 +322,9 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     },
     table: (name) => views.table(name),
     get status() {
-      return status;
+      return status.now;
     },
-    status$: status$.asObservable(),
+    status$: status.now$,
     get outbox() {
       return outbox.list();
     },
