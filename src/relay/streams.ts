@@ -38,7 +38,7 @@ export interface RunStream {
    * piece was said.
    */
   say(piece: unknown, audience: Audience): void;
-  /** All that a text stream said, whoever it was for. */
+  /** All that a text stream said, whoever it was for; before it has begun, what an earlier attempt said. */
   text(): string;
 }
 
@@ -173,7 +173,10 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
           log.touch(room, source);
           schedule();
         },
-        text: () => (source?.kind === 'text' ? (source.state() as string) : ''),
+        text() {
+          const said = source ?? openOf(run)?.source;
+          return said?.kind === 'text' ? (said.state() as string) : '';
+        },
       };
     },
     previous: previousOf,

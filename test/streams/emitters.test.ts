@@ -117,4 +117,30 @@ describe('what an action says', () => {
     await view.ended;
     expect(ben.table('rows').get('a')?.text).toBe('said and done, again (succeeded)');
   });
+
+  it('[SR23] is what a run that is never tried again ends with after a crash', async () => {
+    const said = gate();
+    const all = scene(
+      {
+        async talk(ctx) {
+          ctx.broadcastStream('as far ');
+          ctx.stream('as it came');
+          said.open();
+          await new Promise(() => undefined);
+          return {};
+        },
+      },
+      { isAtMostOnce: true },
+    );
+    const ann = all.open('ann');
+    await ann.synced;
+    await ann.mutate.go({ id: 'a' });
+    await said.passed;
+    const view = ann.stream('talk', ann.table('rows').get('a')?.run ?? '');
+    await expect.poll(() => view.state).toBe('as far as it came');
+    await all.restart();
+    await expect.poll(() => ann.table('rows').get('a')?.text).toBe('as far as it came (failed)');
+    await view.ended;
+    expect(view.state).toBe('as far as it came');
+  });
 });

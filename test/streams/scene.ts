@@ -50,7 +50,10 @@ export interface Scene {
 }
 
 /** A relay with these functions; the row of a run gets `done` with its end. `talk` shows in its row when `cell` is given. */
-export function scene(runs: Runs, options: { readonly limits?: LimitOptions; readonly cell?: boolean } = {}): Scene {
+export function scene(
+  runs: Runs,
+  options: { readonly limits?: LimitOptions; readonly cell?: boolean; readonly isAtMostOnce?: boolean } = {},
+): Scene {
   const hub = memoryHub();
   const disk = memoryRelayDisk();
   const none = async (): Promise<Record<string, never>> => ({});
@@ -62,6 +65,7 @@ export function scene(runs: Runs, options: { readonly limits?: LimitOptions; rea
         actions: {
           talk: {
             run: runs.talk ?? none,
+            ...(options.isAtMostOnce && { delivery: 'at-most-once' as const }),
             ...(options.cell && { cell: ({ id }: { id: string }) => ({ table: 'rows' as const, key: id, field: 'text' as const }) }),
             onSettled: (ctx, { input, text, status }) => ctx.table('rows').set(input.id, { id: input.id, text: `${text} (${status})` }),
           },

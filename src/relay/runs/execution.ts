@@ -164,7 +164,8 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
       entry.place = place;
       const attempt = createAttempt({ ...options, queued: announce }, run, place, policyOf(run.name), abort);
       entry.attempt = attempt;
-      if (ending) return await settle(entry, run, ending, entry.text);
+      // What was said before a crash is in the short log.
+      if (ending) return await settle(entry, run, ending, entry.text === '' ? attempt.text : entry.text);
       options.changed(run, false);
       const result = await attempt.work();
       if (result.error !== undefined && (await retried(run, result.error))) return;
