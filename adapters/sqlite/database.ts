@@ -5,7 +5,7 @@ import { type Connection, type DriverName, openConnection } from './driver.ts';
 import { RUN_TABLES } from './run-tables.ts';
 
 /** The layout below, kept in the file's `user_version`. */
-const FORMAT = 5;
+const FORMAT = 6;
 
 /**
  * The log is a plain table under an index, not one WITHOUT ROWID: entries of all rooms then append to one page, and

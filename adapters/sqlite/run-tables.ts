@@ -13,6 +13,9 @@ export const RUN_TABLES = `
   CREATE INDEX comingRuns ON runs (notBefore) WHERE ending IS NULL AND owner IS NULL AND parked = 0;
   CREATE INDEX leasedRuns ON runs (owner, leaseUntil) WHERE owner IS NOT NULL AND ending IS NULL;
   CREATE INDEX lanes ON runs (name, lane, notBefore, position) WHERE ending IS NULL AND lane IS NOT NULL;
+  CREATE INDEX dueLanes ON runs (name, lane, notBefore, position)
+    WHERE ending IS NULL AND owner IS NULL AND parked = 0 AND lane IS NOT NULL;
+  CREATE INDEX heldLanes ON runs (name, lane) WHERE ending IS NULL AND owner IS NOT NULL AND lane IS NOT NULL;
   CREATE INDEX joiningRuns ON runs (joins) WHERE joins IS NOT NULL;
   CREATE INDEX openRuns ON runs (room, userId) WHERE ending IS NULL;
   CREATE INDEX endedRuns ON runs (endedAt) WHERE ending IS NOT NULL;
