@@ -8,7 +8,7 @@ const start = { epoch: BIRTH.epoch, after: 0 };
 export function leaseRules(here: Here): void {
   const lease = async (owner: string, replica: number) => (await here.storage.leaseWriter('room', owner, replica)).writer;
 
-  it('[RS50] leases the next writer above 1 and all small ones ever seen, to an owner and a replica', async () => {
+  it('[RS46] leases the next writer above 1 and all small ones ever seen, to an owner and a replica', async () => {
     await here.storage.openRoom('room', BIRTH);
     const first = { writer: 2, owner: 'ann', last: 0, fenced: false, holder: MAX };
     expect(await here.storage.leaseWriter('room', 'ann', MAX)).toEqual(first);
