@@ -44,8 +44,9 @@ export type ChatCompletions = (
  *
  * Rejects with `platform.failed`, whose `reason` says what happened: the messages are none, the endpoint cannot be reached,
  * refuses, breaks off, sends what cannot be read, or takes longer than `timeoutMs`. When the signal of the call is aborted,
- * so is the request, with the reason of the signal. Nothing is tried again. An answer that the model cut short at a limit of
- * its own has ended.
+ * so is the request, with the reason of the signal. Nothing is tried again here; a run is, as its policy says, unless the
+ * endpoint refused what no repetition mends (a status from 400 on but 408, 409, 425, 429), and not before the time that it
+ * named in `Retry-After`. An answer that the model cut short at a limit of its own has ended.
  */
 export function chatCompletions(options: ChatCompletionsOptions): ChatCompletions {
   const { key, model, parameters, timeoutMs = 120_000, fetch: request = fetch } = options;
@@ -67,12 +68,24 @@ export function chatCompletions(options: ChatCompletionsOptions): ChatCompletion
       const response = await request(url, { method: 'POST', headers, body, signal: either }).catch((cause: unknown) => {
         throw new Error(`cannot be reached: ${reasonOf(cause)}`, { cause });
       });
-      if (!response.ok) throw new Error(`answered ${response.status}: ${await refusalOf(response)}`);
+      if (!response.ok) throw Object.assign(new Error(`answered ${response.status}: ${await refusalOf(response)}`), againOf(response));
       return answerOf(readAnswer(response), failure);
     } catch (error) {
       throw failure(error as Error);
     }
   };
+}
+
+/** Statuses below 500 that pass. */
+const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429]);
+
+/** What a refusal says about asking again, for whoever decides on that. */
+function againOf({ status, headers }: Response): { readonly retryable: boolean; readonly retryAfterMs?: number } {
+  const retryable = status >= 500 || PASSING.has(status);
+  const text = headers.get('retry-after');
+  // Seconds or a date: RFC 9110, 10.2.3.
+  const ms = text === null ? Number.NaN : /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return ms > 0 ? { retryable, retryAfterMs: ms } : { retryable };
 }
 
 function answerOf(pieces: AsyncIterable<string>, failure: (cause: Error) => unknown): ChatAnswer {
@@ -112,10 +125,15 @@ function authorizationOf(key: string | undefined): { readonly authorization?: st
 
 /** Copies: what else lies in a message, as in a row of a table, is nobody's business. */
 function messagesOf(messages: readonly ChatMessage[]): readonly ChatMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0) throw new Error('was asked without messages');
+  if (!Array.isArray(messages) || messages.length === 0) throw wrong('was asked without messages');
   return messages.map(({ role, content }: ChatMessage, index) => {
-    if (!['system', 'user', 'assistant'].includes(role)) throw new Error(`was asked with an unknown role in messages[${index}]`);
-    if (typeof content !== 'string') throw new Error(`was asked without a text in messages[${index}]`);
+    if (!['system', 'user', 'assistant'].includes(role)) throw wrong(`was asked with an unknown role in messages[${index}]`);
+    if (typeof content !== 'string') throw wrong(`was asked without a text in messages[${index}]`);
     return { role, content };
   });
+}
+
+/** No repetition mends what was asked. */
+function wrong(problem: string): Error {
+  return Object.assign(new Error(problem), { retryable: false });
 }

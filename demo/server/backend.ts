@@ -11,6 +11,8 @@ export function chatBackend(bot: Bot): BackendConfig<ChatSchema, BotPlatform> {
     platform: bot.platform,
     actions: {
       answer: {
+        // Who asked sees what was said and why it broke off, and may ask again.
+        retry: { attempts: 1 },
         cell: ({ id }) => ({ table: 'messages', key: id, field: 'text' }),
         async run(ctx, { id, question }) {
           await ctx.mutate('sign', { id, label: bot.label });

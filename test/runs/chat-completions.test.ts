@@ -132,6 +132,30 @@ describe('a chat model as a capability', () => {
     expect(await reasonOf(ask({ url: 'http://127.0.0.1:1' }))).toMatch(/^tiny cannot be reached: ./);
   });
 
+  it('[PL8] says of a refusal whether and when asking again may help, which the retries of runs heed', async () => {
+    const cause = async (status: number, headers: Record<string, string> = {}): Promise<unknown> => {
+      const error: unknown = await ask({ fetch: async () => new Response('no', { status, headers }) }).catch((thrown: unknown) => thrown);
+      const { retryable, retryAfterMs } = (error as { readonly cause: { readonly retryable: boolean; readonly retryAfterMs?: number } })
+        .cause;
+      return [retryable, retryAfterMs];
+    };
+    expect(await cause(401)).toEqual([false, undefined]);
+    expect(await cause(408)).toEqual([true, undefined]);
+    expect(await cause(429, { 'retry-after': '7' })).toEqual([true, 7_000]);
+    expect(await cause(503, { 'retry-after': 'soon' })).toEqual([true, undefined]);
+    const [, wait] = (await cause(503, { 'retry-after': new Date(Date.now() + 60_000).toUTCString() })) as [boolean, number];
+    expect(wait).toBeGreaterThan(50_000);
+    let asked = 0;
+    const { url } = await startModel((turn) => {
+      asked += 1;
+      turn.refuse(401, 'no');
+    });
+    const platform = definePlatform({ ai: chatCompletions({ url, model: 'tiny' }) });
+    const failing = inAnAction(platform, (ctx) => ctx.platform.call('ai', { messages }));
+    expect(await reasonOf(failing)).toBe('tiny answered 401: no');
+    expect(asked).toBe(1);
+  });
+
   it('[PL6] fails while it is read when it breaks off, after what was said until then', async () => {
     let turn: Turn | undefined;
     const { url } = await startModel((one) => {
