@@ -282,6 +282,7 @@ export const plantedBugs = [
     patches: [
       { file: 'src/store/road-back.js', from: 'verdicts.reject(new Map(stored?.rejected', to: 'void (new Map(stored?.rejected' },
       { file: 'src/store/tabs.js', from: 'if (core.replica.pending.has(verdict.id)) {', to: 'if (false) {' },
+      { file: 'src/store/disk.js', from: 'if (records[mutations.length + index])', to: 'if (false)' },
     ],
     found: /is in the log, and was rejected|was rejected, and is in the log/,
   },
