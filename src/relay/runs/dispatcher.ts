@@ -60,6 +60,7 @@ export function createDispatcher(options: {
   /** Users behind this one were not looked for yet; `null`: all were. */
   let behind: string | undefined | null = null;
   let isOpen = false;
+  let isClosed = false;
 
   function lineOf(userId: string): Line | undefined {
     let line = lines.get(userId);
@@ -223,7 +224,8 @@ export function createDispatcher(options: {
 
   return {
     open() {
-      isOpen = true;
+      // What it waited for may have come after the end.
+      isOpen = !isClosed;
       look();
     },
     add,
@@ -231,6 +233,7 @@ export function createDispatcher(options: {
     wakeAt,
     close() {
       isOpen = false;
+      isClosed = true;
       timer?.cancel();
       retry?.();
     },
