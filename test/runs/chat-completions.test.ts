@@ -132,7 +132,7 @@ describe('a chat model as a capability', () => {
     expect(await reasonOf(ask({ url: 'http://127.0.0.1:1' }))).toMatch(/^tiny cannot be reached: ./);
   });
 
-  it('[PL8] says of a refusal whether and when asking again may help, which the retries of runs heed', async () => {
+  it('[PL11] says of a refusal whether and when asking again may help, which the retries of runs heed', async () => {
     const cause = async (status: number, headers: Record<string, string> = {}): Promise<unknown> => {
       const error: unknown = await ask({ fetch: async () => new Response('no', { status, headers }) }).catch((thrown: unknown) => thrown);
       const { retryable, retryAfterMs } = (error as { readonly cause: { readonly retryable: boolean; readonly retryAfterMs?: number } })
