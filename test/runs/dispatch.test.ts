@@ -53,6 +53,32 @@ describe('what is begun next', () => {
     expect(most).toBe(4);
   });
 
+  it('[RN31] who has queued much does not hold up who has queued little', async () => {
+    const { pass } = stopTime();
+    const begun: string[] = [];
+    const finish: (() => void)[] = [];
+    const all = engine({
+      limits: { runs: 2, runsPerUser: 64 },
+      work: {
+        run: (_, { id }) => {
+          begun.push(id);
+          return new Promise((resolve) => finish.push(() => resolve({ said: '' })));
+        },
+      },
+    });
+    all.crash();
+    await all.storage.openRoom('room', { lineage: 1, epoch: 1, schemaVersion: 1 });
+    for (let n = 0; n < 50; n++) await all.storage.queueRun('room', queued(`a${n}`, 'ann'));
+    for (let n = 0; n < 4; n++) await all.storage.queueRun('room', queued(`b${n}`, 'ben'));
+    all.start();
+    await pass(10);
+    while (begun.length < 10) {
+      finish.shift()?.();
+      await pass(2);
+    }
+    expect(begun.slice(0, 10).filter((id) => id.startsWith('b'))).toHaveLength(4);
+  });
+
   it(
     '[RN32] what is queued lies on disk until its turn: pages are read, of users and of runs, and all of them are done',
     { timeout: 60_000 },
