@@ -127,7 +127,9 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       if (!known.has(id)) continue;
       const isListed = listed.get(owner)?.has(id) ?? true;
       if (!onDisk || !isMyDevice(owner)) {
-        if (isOver(owner)) gone.push(id);
+        // It was confirmed before this tab was told of it, perhaps: then no entry comes, and no record is here.
+        if (isOver(owner) || (!isListed && missing.has(id))) gone.push(id);
+        else if (!isListed) lacking.add(id);
       } else if (onDisk.has(id) && (isOver(owner) || (!isListed && missing.has(id)))) adopted.add(id);
       else if (!onDisk.has(id) && missing.has(id)) gone.push(id);
       else if (!onDisk.has(id) || !isListed) lacking.add(id);
