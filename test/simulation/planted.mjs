@@ -39,6 +39,17 @@ function runSeed(folder, args) {
   });
 }
 
+/** The hall hears of a group once before it is kept, and once after that. */
+const TOLD_EARLY = [
+  { file: 'src/relay/commits.js', from: 'await storage.accept(', to: 'options.committed(group, true); await storage.accept(' },
+  {
+    file: 'src/relay/open-room.js',
+    from: 'committed: (group) => hall.committed(group)',
+    to: 'committed: (group, early) => hall.committed(group, early)',
+  },
+  { file: 'src/relay/hall.js', from: 'committed(group) {', to: 'committed(group, early) {' },
+];
+
 /**
  * Mistakes that could be in the product: pieces of what is built that become others, and what the simulator says of that.
  * `args`: with which it is looked for. `isQuick`: it shows at once, in each seed.
@@ -65,13 +76,7 @@ export const plantedBugs = [
     name: 'the relay acknowledges before its disk has said that it keeps',
     isQuick: true,
     patches: [
-      { file: 'src/relay/commits.js', from: 'await storage.accept(', to: 'options.committed(group, true); await storage.accept(' },
-      {
-        file: 'src/relay/open-room.js',
-        from: 'committed: (group) => hall.committed(group)',
-        to: 'committed: (group, early) => hall.committed(group, early)',
-      },
-      { file: 'src/relay/hall.js', from: 'committed(group) {', to: 'committed(group, early) {' },
+      ...TOLD_EARLY,
       { file: 'src/relay/hall.js', from: 'if (!authors.has(member))', to: 'if (!early || !authors.has(member))' },
       { file: 'src/relay/hall.js', from: 'if (others.length > 0)', to: 'if (!early && others.length > 0)' },
     ],
@@ -81,13 +86,7 @@ export const plantedBugs = [
     name: 'the relay tells the others before its disk has said that it keeps',
     isQuick: true,
     patches: [
-      { file: 'src/relay/commits.js', from: 'await storage.accept(', to: 'options.committed(group, true); await storage.accept(' },
-      {
-        file: 'src/relay/open-room.js',
-        from: 'committed: (group) => hall.committed(group)',
-        to: 'committed: (group, early) => hall.committed(group, early)',
-      },
-      { file: 'src/relay/hall.js', from: 'committed(group) {', to: 'committed(group, early) {' },
+      ...TOLD_EARLY,
       { file: 'src/relay/hall.js', from: 'if (!authors.has(member))', to: 'if (early || !authors.has(member))' },
       { file: 'src/relay/hall.js', from: 'if (others.length > 0)', to: 'if (early && others.length > 0)' },
     ],
