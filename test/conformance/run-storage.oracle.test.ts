@@ -157,6 +157,6 @@ it('[SQ16] sqlite answers and keeps of runs what the memory storage does', { tim
     { numRuns: Number(process.env['COTABLE_RUNS'] ?? 150) },
   );
   // A property that only ever saw refusals would prove nothing.
-  expect(claims).toBeGreaterThan(10);
-  expect(busy).toBeGreaterThan(0);
+  expect(claims).toBeGreaterThan(100);
+  expect(busy).toBeGreaterThan(5);
 });
