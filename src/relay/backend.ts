@@ -1,6 +1,7 @@
 import type { Access } from '../access/access.ts';
 import type { CotableError } from '../errors.ts';
 import type { AnyHooks, Hooks } from './guard.ts';
+import type { RunEnding, StoredRun } from '../ports/run-storage.ts';
 import type { Platform, PlatformCaller } from './platform.ts';
 import type { EnqueueOptions, MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
 import type {
@@ -164,6 +165,11 @@ export interface AnyActionPolicy {
   readonly timeoutMs?: number;
   readonly concurrency?: ConcurrencyPolicy<never>;
   readonly cron?: CronPolicy<unknown> | readonly CronPolicy<unknown>[];
+  /**
+   * Called before an end is kept, with how the run would end: again when that had to be tried again elsewhere. What it
+   * throws is logged.
+   */
+  readonly onEnding?: (run: StoredRun, ending: RunEnding) => void | Promise<void>;
 }
 
 /** Everything a relay runs for a schema. A plain object of this shape works too. */

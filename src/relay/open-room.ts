@@ -1,6 +1,7 @@
 import { CotableError } from '../errors.ts';
 import { mutationId } from '../mutation/mutation-id.ts';
 import type { RunCancel, StoredRun } from '../ports/run-storage.ts';
+import type { StreamPlace } from '../protocol/stream-frames.ts';
 import { quiet } from '../util/deferred.ts';
 import { createHall, type Hall } from './hall.ts';
 import type { RoomOptions } from './load-room.ts';
@@ -10,11 +11,17 @@ import { createRunNews, type RunDoor, type RunNews } from './run-news.ts';
 import type { RunRoom } from './runs/run-room.ts';
 import type { StreamLog } from './stream-log.ts';
 import { openRoomStreams } from './streams.ts';
+import type { StreamViewer } from './viewers.ts';
 
 /** A room in memory with its links, its streams, and the runs that are at work in it. */
 export interface OpenRoom extends RunRoom {
   /** The links, of the present epoch. */
   readonly hall: Hall;
+  /**
+   * Shows the streams of the room, once, to one that is no link, from a place in one of them on. It is told to fail when
+   * the room leaves memory. The function returned ends that.
+   */
+  admit(viewer: StreamViewer, from: StreamPlace): () => void;
   /** How a run of this room stands has changed. `isNew`: it was queued. */
   runChanged(run: StoredRun, isNew: boolean): void;
   /** Whether nothing is being made or kept and no run is at work, so that it may leave memory. */
@@ -44,6 +51,7 @@ const RENEWED = new CotableError('room.lineageChanged', {});
  */
 export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, door: RunDoor, events: OpenRoomEvents): Promise<OpenRoom> {
   const { name, schema, storage, clock, logger, limits } = options;
+  const viewers = new Set<StreamViewer>();
   let held = 0;
   let closed: CotableError | undefined;
   let renewing: Promise<void> | undefined;
@@ -67,9 +75,19 @@ export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, do
       held += 1;
       return () => void (held -= 1);
     },
+    admit(viewer, from) {
+      viewers.add(viewer);
+      streams.greet(viewer, [from]);
+      streams.join(viewer, [from]);
+      return () => {
+        viewers.delete(viewer);
+        streams.leave(viewer);
+      };
+    },
     close(reason) {
       closed ??= reason;
       streams.close();
+      for (const viewer of [...viewers]) viewer.fail(reason);
       at.room.close(reason);
     },
     settled: () => at.room.settled(),

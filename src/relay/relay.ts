@@ -1,13 +1,10 @@
 import { asCotableError, CotableError } from '../errors.ts';
-import type { AnyAccess } from '../access/access.ts';
-import type { MutatorFunctions } from '../mutation/run.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
 import type { HelloFrame } from '../protocol/frames.ts';
 import { roomNameProblem } from '../protocol/limits.ts';
-import type { AnySchema } from '../schema/schema.ts';
 import type { Limits } from './limits.ts';
 import { isLasting } from './load-room.ts';
 import { createGuard, type AnyHooks, type Guard } from './guard.ts';
@@ -15,21 +12,20 @@ import { createMember, type Member } from './member.ts';
 import { openRoomWithLinks, type OpenRoom } from './open-room.ts';
 import { randomName } from '../mutation/mutation-id.ts';
 import { createQuarantine } from './quarantine.ts';
+import type { AppOf, RoomApp } from './room-app.ts';
+import { createRunDesk, type RunDesk } from './run-desk.ts';
 import type { Platform } from './platform.ts';
 import type { RunDoor } from './run-news.ts';
 import { createRunAdmin, type RunAdmin } from './runs/admin.ts';
-import type { Policies } from './runs/policy.ts';
 import { createRunRequests } from './runs/requests.ts';
 import { createRunner } from './runs/runner.ts';
 import { createStreamLog } from './stream-log.ts';
 import { createStrangers } from './strangers.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
-export interface RelayParts {
-  readonly schema: AnySchema;
-  readonly mutators: MutatorFunctions;
-  readonly actions: Policies;
-  readonly access: AnyAccess | undefined;
+export interface RelayParts extends RoomApp {
+  /** Rooms of other apps than this one, by their names. */
+  readonly otherApp?: (room: string) => RoomApp | undefined;
   readonly hooks: AnyHooks;
   readonly platform: Platform;
   readonly storage: RelayStorage;
@@ -59,6 +55,8 @@ export interface RelayCore {
   /** Asks for the links of a room, or of all, what they may do there. Resolves when each has been asked. */
   recheck(room?: string): Promise<void>;
   readonly runs: RunAdmin;
+  /** Runs and their streams, for doors other than links. */
+  readonly desk: RunDesk;
   /** Resolves when no run is at work, due or between attempts, all is kept, and links have got what there is. */
   drain(room?: string): Promise<void>;
   health(): RelayHealth;
@@ -71,7 +69,8 @@ export interface RelayCore {
 const UNLOADED = new CotableError('storage.unavailable', { reason: 'the room is being loaded again' });
 
 export function createRelayOf(parts: RelayParts): RelayCore {
-  const { storage, clock, random, logger, limits, schema, mutators } = parts;
+  const { storage, clock, random, logger, limits } = parts;
+  const appOf: AppOf = (room) => parts.otherApp?.(room) ?? parts;
   const rooms = new Map<string, Promise<OpenRoom>>();
   const open = new Map<string, OpenRoom>();
   const links = new Map<Link, Member>();
@@ -86,11 +85,11 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
-  const guard = createGuard({ schema, hooks: parts.hooks, clock, logger, timeoutMs: limits.helloMs });
-  const requests = createRunRequests(schema, parts.actions, clock.now);
+  const guard = createGuard({ schema: parts.schema, hooks: parts.hooks, clock, logger, timeoutMs: limits.helloMs });
+  const requests = createRunRequests(appOf, clock.now);
   const runner = createRunner({
-    schema,
-    policies: parts.actions,
+    appOf,
+    schedules: parts.actions,
     platform: parts.platform,
     storage,
     clock,
@@ -98,13 +97,14 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     logger,
     limits,
     requests,
-    released(name) {
-      const opened = open.get(name);
-      if (opened && opened.hall.size === 0) unloadLater(name, opened);
-    },
+    released,
     room: roomOf,
-    changed: (run, isNew) => open.get(run.room)?.runChanged(run, isNew),
+    changed(run, isNew) {
+      open.get(run.room)?.runChanged(run, isNew);
+      if (run.ending) desk.ended(run);
+    },
   });
+  const desk = createRunDesk({ storage, clock, limits, appOf, requests, runner, room: roomOf, released });
   const door: RunDoor = { requests, queued: runner.queued, cancel: runner.cancel, canceled: runner.canceled };
   runner.start();
 
@@ -167,7 +167,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     // What an earlier memory of this room had accepted before it broke is kept first: it comes before all that is new.
     await leaving.get(name);
     const isQuarantined = quarantine.has;
-    const options = { name, schema, mutators, access: parts.access, storage, clock, random, logger, limits, requests, isQuarantined };
+    const options = { name, ...appOf(name), storage, clock, random, logger, limits, requests, isQuarantined };
     return openRoomWithLinks(options, streamLog, door, {
       broken(opened, error, poison) {
         if (poison) logger.error({ room: name, error, ...quarantine.add(poison) }, 'frame kept for study');
@@ -185,6 +185,12 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       canceling: ({ cancel, userId }, kept) => runner.fence(name, cancel, userId, kept),
       left: (opened) => unloadLater(name, opened),
     });
+  }
+
+  /** Nothing needs this room any more but links, if there are any. */
+  function released(name: string): void {
+    const opened = open.get(name);
+    if (opened && opened.hall.size === 0) unloadLater(name, opened);
   }
 
   function forget(name: string, opened: OpenRoom, reason: CotableError): void {
@@ -207,15 +213,17 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   function checkHello(hello: HelloFrame): void {
     if (hello.replica === 0) throw new CotableError('protocol.badFrame', { problem: 'a replica without a name' });
-    const versions = { mine: hello.schemaVersion, theirs: schema.schemaVersion };
-    if (hello.schemaVersion < schema.schemaVersion) throw new CotableError('schema.tooOld', versions);
-    if (hello.schemaVersion > schema.schemaVersion) throw new CotableError('schema.tooNew', versions);
+    const { schemaVersion } = appOf(hello.room).schema;
+    const versions = { mine: hello.schemaVersion, theirs: schemaVersion };
+    if (hello.schemaVersion < schemaVersion) throw new CotableError('schema.tooOld', versions);
+    if (hello.schemaVersion > schemaVersion) throw new CotableError('schema.tooNew', versions);
     // What authorize() is asked about is a room.
     const invalid = invalidName(hello.room);
     if (invalid) throw invalid;
   }
 
   async function close(): Promise<void> {
+    desk.close();
     await streamLog.close();
     const loaded = await Promise.allSettled(rooms.values());
     for (const result of loaded) {
@@ -256,7 +264,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       for (const { hall } of open.values()) links += hall.size;
       return { status: ending ? 'closing' : 'ok', rooms: open.size, links, storage: storage.description };
     },
-    runs: createRunAdmin(storage, clock, parts.actions, runner),
+    runs: createRunAdmin(storage, clock, appOf, runner),
+    desk,
     async drain(room) {
       await runner.idle(room);
       for (const [name, opened] of open) {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Refusal } from '../../ports/refusal.ts';
 import type { RunFilter, RunStorage, StoredRun, StoredRunStatus } from '../../ports/run-storage.ts';
-import type { Policies } from './policy.ts';
+import type { AppOf } from '../room-app.ts';
 import type { Runner } from './runner.ts';
 
 /** A run as it stands. Times are milliseconds since 1970, 0 for what has not happened. */
@@ -53,7 +53,7 @@ export interface RunAdmin {
 
 const PAGE = 100;
 
-export function createRunAdmin(storage: RunStorage, clock: Clock, policies: Policies, runner: Runner): RunAdmin {
+export function createRunAdmin(storage: RunStorage, clock: Clock, appOf: AppOf, runner: Runner): RunAdmin {
   return {
     async *list({ status, ...filter } = {}) {
       const statuses = typeof status === 'string' ? [status] : status;
@@ -61,7 +61,7 @@ export function createRunAdmin(storage: RunStorage, clock: Clock, policies: Poli
       let after: number | undefined;
       do {
         const { runs, next } = await storage.listRuns(wanted, after, PAGE);
-        for (const run of runs) yield toRun(run, Object.hasOwn(policies, run.name));
+        for (const run of runs) yield toRun(run, Object.hasOwn(appOf(run.room).actions, run.name));
         after = next;
       } while (after !== undefined);
     },

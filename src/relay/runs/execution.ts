@@ -3,6 +3,7 @@ import type { Random } from '../../ports/clock.ts';
 import type { Claim, DueRun, RunEnding, StoredRun } from '../../ports/run-storage.ts';
 import type { ActionShapes } from '../../schema/schema.ts';
 import type { Limits } from '../limits.ts';
+import type { AppOf } from '../room-app.ts';
 import { isLasting } from '../load-room.ts';
 import { createAttempt, type Attempt, type AttemptParts } from './attempt.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -12,8 +13,10 @@ import type { Policies, Policy } from './policy.ts';
 import { isRetryable, retryDelay } from './retry.ts';
 import type { RunRoom } from './run-room.ts';
 
-export interface RunnerOptions extends Omit<AttemptParts, 'queued'> {
-  readonly policies: Policies;
+export interface RunnerOptions extends Omit<AttemptParts, 'queued' | 'schema'> {
+  readonly appOf: AppOf;
+  /** Actions that the clock asks for. */
+  readonly schedules: Policies;
   readonly random: Random;
   readonly limits: Pick<Limits, 'runs' | 'runsPerUser'>;
   /** Loads a room; rejects while the relay closes. */
@@ -70,18 +73,23 @@ export interface Surroundings {
  * storage fails.
  */
 export function createExecution(options: RunnerOptions, around: Surroundings): (entry: Busy) => Promise<void> {
-  const { schema, policies, storage, clock, random, logger } = options;
+  const { appOf, storage, clock, random, logger } = options;
   const { owner, leases, dispatcher, isClosing, isClosed, pause, failed, announce, cancel, decided } = around;
 
   return execute;
 
-  function policyOf(name: string): { readonly policy: Policy | undefined; readonly shape: ActionShapes[string] | undefined } {
-    const policy = Object.hasOwn(policies, name) ? policies[name] : undefined;
+  function policyOf({ room, name }: Pick<DueRun, 'room' | 'name'>): {
+    readonly policy: Policy | undefined;
+    readonly shape: ActionShapes[string] | undefined;
+  } {
+    const { actions, schema } = appOf(room);
+    const policy = Object.hasOwn(actions, name) ? actions[name] : undefined;
     return { policy, shape: Object.hasOwn(schema.actions, name) ? schema.actions[name] : undefined };
   }
 
-  function claim({ room, id, name }: DueRun, isLimited: boolean): Promise<Claim> {
-    const concurrency = policyOf(name).policy?.concurrency;
+  function claim(due: DueRun, isLimited: boolean): Promise<Claim> {
+    const { room, id } = due;
+    const concurrency = policyOf(due).policy?.concurrency;
     const now = clock.now();
     const terms = { owner, now, until: now + LEASE_MS };
     if (!concurrency || !isLimited) return storage.claimRun(room, id, terms);
@@ -98,7 +106,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
     const { due } = entry;
     for (let deciding = decided(due); deciding; deciding = decided(due)) await deciding;
     entry.abort = new AbortController();
-    const { policy, shape } = policyOf(due.name);
+    const { policy, shape } = policyOf(due);
     if ((!policy || !shape) && !(await storage.run(due.room, due.id))?.isCanceled) {
       logger.error({ room: due.room, run: due.id, action: due.name }, 'no function for this action: the run stays queued');
       return storage.parkRun(due.room, due.id);
@@ -162,7 +170,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
       const place = await options.room(run.room);
       release = place.hold();
       entry.place = place;
-      const attempt = createAttempt({ ...options, queued: announce }, run, place, policyOf(run.name), abort);
+      const attempt = createAttempt({ ...options, schema: appOf(run.room).schema, queued: announce }, run, place, policyOf(run), abort);
       entry.attempt = attempt;
       // What was said before a crash is in the short log.
       if (ending) return await settle(entry, run, ending, entry.text === '' ? attempt.text : entry.text);
@@ -184,7 +192,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
 
   /** Whether another attempt will be made after an error. */
   async function retried(run: StoredRun, error: unknown): Promise<boolean> {
-    const { policy } = policyOf(run.name);
+    const { policy } = policyOf(run);
     if (!policy || policy.isAtMostOnce || !isRetryable(error) || run.tries + 1 >= policy.retry.attempts) return false;
     const notBefore = clock.now() + retryDelay(policy.retry, run.tries + 1, error, random);
     const reason = refusalOf(run.name, error);
@@ -195,6 +203,11 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
   }
 
   async function settle(entry: Busy, run: StoredRun, ending: RunEnding, text: string): Promise<void> {
+    try {
+      await policyOf(run).policy?.onEnding?.(run, ending);
+    } catch (error) {
+      logger.error({ room: run.room, run: run.id, action: run.name, error }, 'a hook on the end of a run failed');
+    }
     for (let tries = 1; ; tries++) {
       try {
         const place = await options.room(run.room);
@@ -224,7 +237,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
       return execute(entry);
     }
     // The next start has it end: there is no second attempt to give it back for.
-    if (!isCotableError(reason, 'relay.closed') || policyOf(run.name).policy?.isAtMostOnce) return;
+    if (!isCotableError(reason, 'relay.closed') || policyOf(run).policy?.isAtMostOnce) return;
     await storage.releaseRun(run.room, { run: run.id, attempt: run.attempt }, { notBefore: run.notBefore }).catch(unlessOver);
   }
 

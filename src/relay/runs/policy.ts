@@ -6,7 +6,7 @@ import type { Platform } from '../platform.ts';
 import { checkSchedule, type Schedule } from './cron.ts';
 
 /** A policy with all that was left out, and checked. */
-export interface Policy extends Pick<AnyActionPolicy, 'run' | 'cell' | 'onSettled'> {
+export interface Policy extends Pick<AnyActionPolicy, 'run' | 'cell' | 'onSettled' | 'onEnding'> {
   /** Whether there is never a second attempt. */
   readonly isAtMostOnce: boolean;
   readonly retry: { readonly attempts: number; readonly firstDelayMs: number; readonly maxDelayMs: number };
@@ -69,6 +69,7 @@ function checkPolicy(schema: AnySchema, name: string, action: AnyActionPolicy): 
     run: action.run,
     cell: action.cell,
     onSettled: action.onSettled,
+    onEnding: action.onEnding,
     isAtMostOnce: delivery === 'at-most-once',
     retry: { attempts, firstDelayMs, maxDelayMs },
     timeoutMs,

@@ -12,9 +12,12 @@ import type { JsonValue } from '../../util/json.ts';
 /** For how long asking again with an idempotency key is asking for the same run. */
 const KEPT_MS = 24 * 60 * 60_000;
 
-/** The concurrency keys of actions. */
-interface Keys {
-  readonly [name: string]: { readonly concurrency: { readonly key: (input: never, caller: Caller) => string } | undefined };
+/** What it takes of a room's app: its actions, with their concurrency keys. */
+interface Asked {
+  readonly schema: AnySchema;
+  readonly actions: {
+    readonly [name: string]: { readonly concurrency: { readonly key: (input: never, caller: Caller) => string } | undefined };
+  };
 }
 
 /** Who asks for a run, and where. */
@@ -31,9 +34,10 @@ export interface RunRequests {
   ofMutation(mutationId: string, intents: readonly Intent[], caller: Caller): readonly RunRequest[];
 }
 
-export function createRunRequests(schema: AnySchema, policies: Keys, now: () => number): RunRequests {
+export function createRunRequests(appOf: (room: string) => Asked, now: () => number): RunRequests {
   function laneOf(name: string, input: string, caller: Caller): string | undefined {
-    const concurrency = Object.hasOwn(policies, name) ? policies[name]?.concurrency : undefined;
+    const { actions, schema } = appOf(caller.room);
+    const concurrency = Object.hasOwn(actions, name) ? actions[name]?.concurrency : undefined;
     const shape = schema.actions[name];
     if (!concurrency || !shape) return undefined;
     const value = validate(shape.input, parseJson(input), `actions.${name}.input`, (issues) => {

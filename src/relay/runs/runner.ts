@@ -34,7 +34,7 @@ export interface Runner {
 }
 
 export function createRunner(options: RunnerOptions): Runner {
-  const { policies, storage, clock, random, logger } = options;
+  const { schedules, storage, clock, random, logger } = options;
   const owner = storage.owner ?? `relay-${random().toString(36).slice(2)}${random().toString(36).slice(2)}`;
   const busy = new Map<string, Busy>();
   /** Runs of which it is being kept that they are canceled: none is begun before that is known. */
@@ -173,7 +173,7 @@ export function createRunner(options: RunnerOptions): Runner {
 
   return {
     start() {
-      stopCron = startCron(policies, clock, (fired) => void fire(fired));
+      stopCron = startCron(schedules, clock, (fired) => void fire(fired));
       void takeOver();
     },
     queued,
