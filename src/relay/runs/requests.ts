@@ -5,22 +5,27 @@ import { intentRunId, keyedRunId } from '../../mutation/run-id.ts';
 import type { QueuedRun, RunRequest } from '../../ports/run-storage.ts';
 import type { EnqueueIntent, Intent } from '../../protocol/frames.ts';
 import { parseJson } from '../../protocol/json.ts';
-import type { AnySchema } from '../../schema/schema.ts';
+import type { AnySchema, Session } from '../../schema/schema.ts';
 import { validate } from '../../schema/validator.ts';
 import type { JsonValue } from '../../util/json.ts';
+import { toKept } from './run-session.ts';
 
 /** For how long asking again with an idempotency key is asking for the same run. */
 const KEPT_MS = 24 * 60 * 60_000;
 
 /** The concurrency keys of actions. */
 interface Keys {
-  readonly [name: string]: { readonly concurrency: { readonly key: (input: never, caller: Caller) => string } | undefined };
+  readonly [name: string]: {
+    readonly concurrency: { readonly key: (input: never, caller: Omit<Caller, 'session'>) => string } | undefined;
+  };
 }
 
 /** Who asks for a run, and where. */
 export interface Caller {
   readonly userId: string;
   readonly room: string;
+  /** Left out: nothing but who it is. */
+  readonly session?: Session | undefined;
 }
 
 /** Makes runs of what was asked for. */
@@ -51,11 +56,13 @@ export function createRunRequests(schema: AnySchema, policies: Keys, now: () => 
   function toRun({ id, name, input, key, notBefore, expiresAt = 0 }: Parameters<RunRequests['toRun']>[0], caller: Caller): QueuedRun {
     const queuedAt = now();
     const lane = laneOf(name, input, caller);
+    const session = toKept(schema, caller.session);
     return {
       id: key === '' ? id : keyedRunId(caller.userId, name, key),
       name,
       input,
       userId: caller.userId,
+      ...(session !== undefined && { session }),
       queuedAt,
       ...(notBefore > 0 && { notBefore }),
       ...(expiresAt > 0 && { expiresAt }),
