@@ -6,8 +6,8 @@ import { freezeJson, type JsonObject } from '../../util/json.ts';
 export function toKept(schema: AnySchema, session: Session | undefined): string | undefined {
   // What no schema lets through may be anything, and is for rules and hooks alone.
   if (!schema.session || !session) return undefined;
-  const { userId: _, ...fields } = session;
-  return Object.keys(fields).length === 0 ? undefined : JSON.stringify(fields);
+  const fields = Object.entries(session).filter(([field]) => field !== 'userId');
+  return fields.length === 0 ? undefined : JSON.stringify(Object.fromEntries(fields));
 }
 
 /** The session of who asked for a run, as of then. */
