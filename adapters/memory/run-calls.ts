@@ -26,6 +26,7 @@ interface MemoryRun extends Omit<StoredRun, 'status' | 'digest'> {
   name: string;
   input: string;
   userId: string;
+  session: string | undefined;
   queuedAt: number;
   notBefore: number;
   expiresAt: number;
@@ -78,8 +79,8 @@ export function createRunCalls(runs: MemoryRuns, hasRoom: (room: string) => bool
   }
 
   function add(room: string, run: QueuedRun): void {
-    const { name, input, userId, queuedAt, notBefore = queuedAt, expiresAt = 0, lane, once } = run;
-    const asked = { name, input, userId, queuedAt, notBefore, expiresAt, lane, digest: once?.digest };
+    const { name, input, userId, session, queuedAt, notBefore = queuedAt, expiresAt = 0, lane, once } = run;
+    const asked = { name, input, userId, session, queuedAt, notBefore, expiresAt, lane, digest: once?.digest };
     const found = find(room, run.id);
     if (found) {
       if (!once || !found.ending || found.queuedAt >= once.keptSince) return;
@@ -329,9 +330,9 @@ function toHolder(holder: MemoryRun, { position }: MemoryRun): RunName & { reado
 }
 
 function toStored(run: MemoryRun): StoredRun {
-  const { room, id, name, input, userId, queuedAt, notBefore, expiresAt, lane, digest } = run;
+  const { room, id, name, input, userId, session, queuedAt, notBefore, expiresAt, lane, digest } = run;
   const { attempt, tries, interruptions, isCanceled, error, ending, endedAt, seq } = run;
-  const asked = { room, id, name, input, userId, queuedAt, notBefore, expiresAt, lane, digest };
+  const asked = { room, id, name, input, userId, session, queuedAt, notBefore, expiresAt, lane, digest };
   const became = { attempt, tries, interruptions, isCanceled, error, ending, endedAt, seq };
   return { ...asked, ...structuredClone(became), status: statusOf(run) };
 }

@@ -5,7 +5,10 @@ import { type Connection, type DriverName, openConnection } from './driver.ts';
 import { RUN_TABLES } from './run-tables.ts';
 
 /** The layout below, kept in the file's `user_version`. */
-const FORMAT = 6;
+const FORMAT = 7;
+/** The oldest layout that is made into the present one: what each step from there on changes. */
+const OLDEST = 6;
+const STEPS = ['ALTER TABLE runs ADD COLUMN session TEXT;'];
 
 /**
  * The log is a plain table under an index, not one WITHOUT ROWID: entries of all rooms then append to one page, and
@@ -76,8 +79,9 @@ function makeTables(connection: Connection, file: string): void {
     if (format > FORMAT) {
       throw refusal(`${file} was written by a newer version of Cotable (format ${format}, this version knows ${FORMAT})`);
     }
-    if (format !== 0 && format < FORMAT) throw refusal(`${file} was written before the first release of Cotable (format ${format})`);
-    if (format === 0) {
+    if (format !== 0 && format < OLDEST) throw refusal(`${file} was written before the first release of Cotable (format ${format})`);
+    if (format >= OLDEST) connection.exec(`${STEPS.slice(format - OLDEST).join(' ')} PRAGMA user_version = ${FORMAT};`);
+    else {
       const [first] = connection.prepare<{ readonly name: string }>('SELECT name FROM sqlite_master LIMIT 1').all();
       if (first !== undefined) throw refusal(`${file} is a database of something else: it has a table '${first.name}'`);
       connection.exec(`${TABLES} ${RUN_TABLES} PRAGMA user_version = ${FORMAT};`);

@@ -56,7 +56,7 @@ export function createRunCalls(connection: Connection, roomId: (room: string) =>
   /** Whether it was queued; not when one of its id stays as it is. */
   function add(room: number, run: QueuedRun): boolean {
     const values = [toText(run.name), toText(run.input), toText(run.userId), run.queuedAt, run.notBefore ?? run.queuedAt];
-    const more = [run.expiresAt ?? 0, textOrNull(run.lane), textOrNull(run.once?.digest)];
+    const more = [run.expiresAt ?? 0, textOrNull(run.lane), textOrNull(run.once?.digest), textOrNull(run.session)];
     if (sql.add.run(room, toText(run.id), ...values, ...more) > 0) return true;
     if (!run.once) return false;
     const [row] = sql.run.all(room, toText(run.id));
@@ -254,11 +254,12 @@ function toStored(row: RunRow): StoredRun {
     name: fromText(row.name),
     input: fromText(row.input),
     userId: fromText(row.userId),
+    session: undefinedOrText(row.session),
     queuedAt: row.queuedAt,
     notBefore: row.notBefore,
     expiresAt: row.expiresAt,
-    lane: row.lane === null ? undefined : fromText(row.lane),
-    digest: row.digest === null ? undefined : fromText(row.digest),
+    lane: undefinedOrText(row.lane),
+    digest: undefinedOrText(row.digest),
     attempt: row.attempt,
     tries: row.tries,
     interruptions: row.interruptions,
@@ -280,6 +281,10 @@ function theOnly(rows: readonly RunRow[] | undefined): RunRow {
 
 function textOrNull(text: string | undefined): string | null {
   return text === undefined ? null : toText(text);
+}
+
+function undefinedOrText(text: string | null): string | undefined {
+  return text === null ? undefined : fromText(text);
 }
 
 function conflict(): CotableError {

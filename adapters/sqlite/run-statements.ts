@@ -9,6 +9,7 @@ export interface RunRow {
   readonly name: string;
   readonly input: string;
   readonly userId: string;
+  readonly session: string | null;
   readonly queuedAt: number;
   readonly notBefore: number;
   readonly expiresAt: number;
@@ -29,8 +30,8 @@ export interface RunRow {
 }
 export type Named = { readonly room: string; readonly id: string };
 
-export const RUNS = `SELECT rooms.name AS room, runs.position, runs.id, runs.name, runs.input, runs.userId, runs.queuedAt, runs.notBefore,
-    runs.expiresAt, runs.lane, runs.digest, runs.attempt, runs.tries, runs.interruptions, runs.canceled, runs.owner, runs.leaseUntil,
+export const RUNS = `SELECT rooms.name AS room, runs.position, runs.id, runs.name, runs.input, runs.userId, runs.session, runs.queuedAt,
+    runs.notBefore, runs.expiresAt, runs.lane, runs.digest, runs.attempt, runs.tries, runs.interruptions, runs.canceled, runs.owner, runs.leaseUntil,
     runs.joins, runs.error, runs.ending, runs.endedAt, runs.seq, ${STATUS} AS status
   FROM runs JOIN rooms ON rooms.id = runs.room`;
 const NAMES = 'SELECT rooms.name AS room, runs.id, runs.position FROM runs JOIN rooms ON rooms.id = runs.room';
@@ -45,12 +46,12 @@ export function prepareRunStatements(connection: Connection) {
   const FREE = 'owner = NULL, leaseUntil = 0';
   return {
     add: connection.prepare(
-      `INSERT INTO runs (room, id, name, input, userId, queuedAt, notBefore, expiresAt, lane, digest)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (room, id) DO NOTHING`,
+      `INSERT INTO runs (room, id, name, input, userId, queuedAt, notBefore, expiresAt, lane, digest, session)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (room, id) DO NOTHING`,
     ),
     replace: connection.prepare(
-      `UPDATE runs SET name = ?, input = ?, userId = ?, queuedAt = ?, notBefore = ?, expiresAt = ?, lane = ?, digest = ?, tries = 0,
-       interruptions = 0, canceled = 0, parked = 0, joins = NULL, error = NULL, ending = NULL, endedAt = 0, seq = 0 WHERE position = ?`,
+      `UPDATE runs SET name = ?, input = ?, userId = ?, queuedAt = ?, notBefore = ?, expiresAt = ?, lane = ?, digest = ?, session = ?,
+       tries = 0, interruptions = 0, canceled = 0, parked = 0, joins = NULL, error = NULL, ending = NULL, endedAt = 0, seq = 0 WHERE position = ?`,
     ),
     run: connection.prepare<RunRow>(`${RUNS} WHERE runs.room = ? AND runs.id = ?`),
     at: connection.prepare<RunRow>(`${RUNS} WHERE runs.position = ?`),

@@ -6,7 +6,7 @@ export const RUN_TABLES = `
     lane TEXT, digest TEXT, attempt INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
     interruptions INTEGER NOT NULL DEFAULT 0, canceled INTEGER NOT NULL DEFAULT 0, parked INTEGER NOT NULL DEFAULT 0,
     owner TEXT, leaseUntil INTEGER NOT NULL DEFAULT 0, joins INTEGER, error TEXT, ending TEXT,
-    endedAt INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL DEFAULT 0,
+    endedAt INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL DEFAULT 0, session TEXT,
     UNIQUE (room, id)
   );
   CREATE INDEX dueRuns ON runs (userId, notBefore, position) WHERE ending IS NULL AND owner IS NULL AND parked = 0;

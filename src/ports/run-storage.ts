@@ -8,6 +8,8 @@ export interface QueuedRun {
   /** JSON text. */
   readonly input: string;
   readonly userId: string;
+  /** What the session of who asked said besides the user, as of then: JSON text. Left out: nothing. */
+  readonly session?: string;
   readonly queuedAt: number;
   /** When it is due. Left out: at `queuedAt`. */
   readonly notBefore?: number;
@@ -47,9 +49,10 @@ export type RunEnding =
 export type StoredRunStatus = 'queued' | 'running' | 'waiting' | RunEnding['status'];
 
 /** A run as it stands on disk. */
-export interface StoredRun extends Omit<QueuedRun, 'once' | 'lane'> {
+export interface StoredRun extends Omit<QueuedRun, 'once' | 'lane' | 'session'> {
   readonly room: string;
   readonly status: StoredRunStatus;
+  readonly session: string | undefined;
   readonly notBefore: number;
   /** 0: never. */
   readonly expiresAt: number;

@@ -14,6 +14,7 @@ import type {
   ResultInOf,
   ResultOf,
   RowOf,
+  SessionOf,
   StreamStateOf,
   TableName,
 } from '../schema/schema.ts';
@@ -47,13 +48,20 @@ export interface ActionContext<
   readonly idempotencyKey: string;
   /** Who asked. */
   readonly userId: string;
+  /**
+   * The session of who asked, as it was then: what `authenticate` said and `session` of the schema let through, frozen; it is
+   * kept with the run, and stays as it is whatever becomes of the user since. Nothing but `userId` where the schema declares
+   * no session, and for what the clock or the relay itself asks for (`userId` is `system`). Of a mutation that asks, its
+   * author's; of an action that asks, the one that it has itself.
+   */
+  readonly session: SessionOf<S>;
   readonly room: string;
   /**
    * Aborted when this attempt is over before it has ended, with the reason: `run.canceled`, `run.timeout`, `run.fenced` (the
    * run goes on elsewhere) or `relay.closed`. It can write nothing from then on.
    */
   readonly signal: AbortSignal;
-  /** Makes a real mutation, as the user who asked. Resolves when the relay keeps it. Rejects with `run.fenced` in an attempt that is over. */
+  /** Makes a real mutation, as the user who asked (or as `as` of its policy says). Resolves when the relay keeps it. Rejects with `run.fenced` in an attempt that is over. */
   mutate<N extends MutatorName<S>>(name: N, input: InOf<S['mutators'][N]>): Promise<{ readonly id: string }>;
   table<N extends TableName<S>>(name: N): ActionTableReader<RowOf<S, N>>;
   /**
@@ -107,6 +115,11 @@ export interface ActionPolicy<S extends AnySchema, N extends ActionName<S>, P ex
   readonly retry?: RetryPolicy;
   /** An attempt that takes longer fails with `run.timeout`. Default 15 minutes. */
   readonly timeoutMs?: number;
+  /**
+   * In whose name `ctx.mutate` and `onSettled` write, and ask for runs: `ctx.userId` is, in those mutators, who asked for the
+   * run (`caller`, the default), or `system`.
+   */
+  readonly as?: 'caller' | 'system';
   readonly concurrency?: ConcurrencyPolicy<OutOf<S['actions'][N]>>;
   /** Runs that the clock asks for, as the user `system`. Each time is one run, however many relays there are. */
   readonly cron?: CronPolicy<InOf<S['actions'][N]>> | readonly CronPolicy<InOf<S['actions'][N]>>[];
@@ -163,6 +176,7 @@ export interface AnyActionPolicy {
   readonly delivery?: 'at-least-once' | 'at-most-once';
   readonly retry?: RetryPolicy;
   readonly timeoutMs?: number;
+  readonly as?: 'caller' | 'system';
   readonly concurrency?: ConcurrencyPolicy<never>;
   readonly cron?: CronPolicy<unknown> | readonly CronPolicy<unknown>[];
   /**

@@ -90,8 +90,16 @@ export function createHall(parts: HallParts): Hall {
     seated({
       mutate: (frame) => mutate(member, frame),
       call: (frame) => unless(member, news.call(member, frame, room.commits.settled)),
-      ask: ({ run }) => unless(member, news.ask(member, run)),
-      cancel: ({ run }) => unless(member, news.cancel(member, run)),
+      ask: ({ run }) =>
+        unless(
+          member,
+          onceSettled(() => news.ask(member, run)),
+        ),
+      cancel: ({ run }) =>
+        unless(
+          member,
+          onceSettled(() => news.cancel(member, run)),
+        ),
       resume: (frame) => unless(member, streams.resume(member, frame)),
       bye: (frame) => bye(member, frame),
       leave: () => leave(member),
@@ -137,6 +145,12 @@ export function createHall(parts: HallParts): Hall {
     if (!place || place.writer !== writer) throw new CotableError('protocol.gateRefused', { rule: 'only the own writer is given back' });
     place.writer = 0;
     if (!silent.has(member)) unless(member, room.writers.giveBack({ userId: member.userId, replica: place.replica }, { writer, last }));
+  }
+
+  /** A run that the mutation before this asks for is there when that is kept. */
+  async function onceSettled(work: () => Promise<void>): Promise<void> {
+    await room.commits.settled();
+    await work();
   }
 
   /** Closes the link unless what it asked for works out. */

@@ -36,6 +36,8 @@ const CHECKS = 5;
 /** In whose name server code writes; without it, the relay's. */
 export interface MutationOrigin {
   readonly userId: string;
+  /** Of the runs that it asks for. Left out: nothing but who it is. */
+  readonly session?: Session;
   /** `ctx.mutationId`, if not that of the mutation: it makes what is derived from it the same whenever it is tried again. */
   readonly id?: string;
   /** The attempt of a run that writes; with `ending` the run ends with this mutation. */
@@ -192,14 +194,14 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
         checkAction(schema, intent.name, parseJson(intent.input));
         if (intent.key !== '') checkKey(intent.name, intent.key);
       }
-      const { userId } = author;
-      const ctx = createAccessContext({ userId, room, session: author.session ?? { userId } }, (table) => tableOf(table).source);
+      const { userId, session } = author;
+      const ctx = createAccessContext({ userId, room, session: session ?? { userId } }, (table) => tableOf(table).source);
       for (const { table, judged: update } of judged) {
         const changes = tableOf(table).changes(update.effect);
         for (const { key, after } of changes) if (after) checkRow(schema, table, key, after);
         checkAccess(options.access, ctx, table, changes);
       }
-      return { runs: options.requests.ofMutation(mutationId(key), intents, { userId: author.userId, room }) };
+      return { runs: options.requests.ofMutation(mutationId(key), intents, { userId, session, room }) };
     } catch (error) {
       // An action that this backend does not have yet is waited for.
       if (!isCotableError(error) || isCotableError(error, 'action.unknown')) throw error;
@@ -302,14 +304,14 @@ function createRoom(options: RoomOptions, { stored, last, tables, isCompactable,
     { id, name }: Call,
     result: MutatorResult,
     key: MutationKey,
-    { userId, attempt, assertPresent, placed }: MutationOrigin,
+    { userId, session, attempt, assertPresent, placed }: MutationOrigin,
   ): number {
     assertOpen();
     assertPresent?.();
     const at = hybrid.next();
     const changed = result.changes(at);
     checkFrameSize(name, changed, result.intents);
-    const runs = options.requests.ofMutation(id, result.intents, { userId, room });
+    const runs = options.requests.ofMutation(id, result.intents, { userId, session, room });
     try {
       const updates: TableUpdate[] = [];
       for (const [table, changes] of changed) {

@@ -118,7 +118,7 @@ export function createRunNews(
         if (member.isReader) throw new CotableError('auth.forbidden', { room: name });
         const input = JSON.stringify(checkAction(schema, action, parseJson(frame.input)));
         if (key !== '') checkKey(action, key);
-        const caller = { userId: member.userId, room: name };
+        const caller = { userId: member.userId, session: member.session, room: name };
         const asked = door.requests.toRun({ id, name: action, input, key, notBefore: 0, expiresAt }, caller);
         // What the store wrote before it asked is kept before the run can begin.
         await settled();
@@ -176,6 +176,7 @@ function asStored(room: string, { once: _, ...run }: QueuedRun): StoredRun {
   return {
     expiresAt: 0,
     lane: undefined,
+    session: undefined,
     notBefore: run.queuedAt,
     ...run,
     room,

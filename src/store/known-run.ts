@@ -49,6 +49,8 @@ export function createKnownRun(options: {
   let status: RunStatus = 'pending';
   let isAccepted = false;
   let item: RunItem | undefined;
+  let output: unknown;
+  let failure: CotableError | undefined;
   /** Told when the entry that settled it is here. */
   let ahead: { readonly ending: Ending; readonly seq: number } | undefined;
   let canceled: Deferred<void> | undefined;
@@ -67,13 +69,16 @@ export function createKnownRun(options: {
   function end(ending: Ending): void {
     ahead = undefined;
     if (OVER.has(status)) return;
-    show(ending.status);
     if (ending.status === 'succeeded') {
-      result.resolve(JSON.parse(ending.output));
+      output = JSON.parse(ending.output);
+      show(ending.status);
+      result.resolve(output);
       canceled?.reject(new CotableError('run.terminal', { status: ending.status }));
       return;
     }
     const error = errorOf(ending.error);
+    failure = error;
+    show(ending.status);
     if (!isAccepted) accepted.reject(error);
     result.reject(error);
     if (ending.status === 'canceled') canceled?.resolve();
@@ -98,6 +103,12 @@ export function createKnownRun(options: {
         return status;
       },
       status$: status$.asObservable(),
+      get output() {
+        return output;
+      },
+      get error() {
+        return failure;
+      },
       get stream() {
         return options.stream();
       },

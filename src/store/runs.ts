@@ -62,6 +62,8 @@ export function createRuns(options: RunsOptions): Runs {
   const known = new Map<string, KnownRun>();
   /** Those of them that have ended, the oldest first. */
   const ended = new Set<string>();
+  /** Handles of runs that the relay does not have, until the next link: whoever looks again gets the same, and asks nothing. */
+  const missing = new Map<string, RunHandle<unknown>>();
   /** Runs to be canceled. */
   const cancels = new Set<string>();
   const changed$ = new Subject<void>();
@@ -86,7 +88,7 @@ export function createRuns(options: RunsOptions): Runs {
     const run = create(id, name, input);
     known.set(id, run);
     ended.delete(id);
-    changed$.next();
+    missing.delete(id);
     return run;
   }
 
@@ -115,11 +117,20 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   function toCancel(id: string): Asked {
-    return { place: 0, take: () => (cancels.has(id) ? { type: 'cancel', run: id } : undefined) };
+    return { place: lastPlace(core), take: () => (cancels.has(id) ? { type: 'cancel', run: id } : undefined) };
+  }
+
+  function forget({ id, handle }: KnownRun, ending: NonNullable<RunFrame['ending']>): void {
+    known.delete(id);
+    if (ending.status === 'succeeded' || ending.error.code !== 'run.notFound') return;
+    missing.set(id, handle);
+    const [oldest = id] = missing.keys();
+    if (missing.size > ENDED) missing.delete(oldest);
   }
 
   function toAsk(id: string): Asked {
-    return { place: 0, take: () => (known.get(id)?.isOver === false ? { type: 'ask', run: id } : undefined) };
+    // Behind the mutation that enqueues it, of whichever tab.
+    return { place: lastPlace(core), take: () => (known.get(id)?.isOver === false ? { type: 'ask', run: id } : undefined) };
   }
 
   /** Throws for what is wrong with the options; the id of the run they name. */
@@ -152,6 +163,7 @@ export function createRuns(options: RunsOptions): Runs {
       return refused(id, name, json, new CotableError('action.idempotencyMismatch', { name, key: idempotencyKey }));
     }
     const run = add(id, name, json);
+    changed$.next();
     if (signal?.aborted) {
       run.end(CANCELED);
       return run.handle;
@@ -170,10 +182,12 @@ export function createRuns(options: RunsOptions): Runs {
     call,
     find(name, id) {
       if (isClosed) throw new CotableError('store.closed', {});
-      const run = known.get(id);
-      if (run) return run.handle;
+      const found = known.get(id)?.handle ?? missing.get(id);
+      if (found) return found;
       if (!send) return refused(id, name, null, new CotableError('run.notFound', { run: id }));
       const asked = add(id, name, undefined);
+      // Not within the call: whoever renders may look a run up, and must not make others render by it.
+      queueMicrotask(() => changed$.next());
       send(toAsk(id));
       return asked.handle;
     },
@@ -188,11 +202,11 @@ export function createRuns(options: RunsOptions): Runs {
     },
     askers: () => waiting.all().flatMap(({ userId }) => userId ?? []),
     isUnheard: waiting.has,
-    unfinished: () => [
-      ...waiting.all().map(waiting.toAsked),
-      ...[...cancels].map(toCancel),
-      ...[...known.values()].filter(({ id, isOver }) => !isOver && !waiting.has(id) && !cancels.has(id)).map(({ id }) => toAsk(id)),
-    ],
+    unfinished() {
+      missing.clear();
+      const open = [...known.values()].filter(({ id, isOver }) => !isOver && !waiting.has(id) && !cancels.has(id));
+      return [...waiting.all().map(waiting.toAsked), ...[...cancels].map(toCancel), ...open.map(({ id }) => toAsk(id))];
+    },
     hear(frame) {
       const { run: id, ending } = frame;
       waiting.settle(id);
@@ -203,7 +217,7 @@ export function createRuns(options: RunsOptions): Runs {
       run.hear(frame);
       run.caughtUp(core.replica.seq);
       // What was asked failed: there is no such run, or another one has that name.
-      if (frame.attempt === 0 && ending) known.delete(id);
+      if (frame.attempt === 0 && ending) forget(run, ending);
       changed$.next();
     },
     caughtUp(seq) {

@@ -144,6 +144,10 @@ export interface RunHandle<Result, Piece = never, State = never> extends Promise
   readonly status: RunStatus;
   /** The present status at once, then each change. Completes when the run has ended. */
   readonly status$: Observable<RunStatus>;
+  /** What `result` resolves with, from the moment on in which `status` is `succeeded`; `undefined` otherwise. */
+  readonly output: Result | undefined;
+  /** What `result` rejects with, from the moment on in which `status` says that it has ended otherwise. */
+  readonly error: CotableError | undefined;
   /** What it says while it works: `store.stream(name, id)`. */
   readonly stream: StreamView<Piece, State>;
   /**

@@ -1,11 +1,12 @@
 import { memoryRelayStorage } from 'cotable/adapters/memory';
+import { reject } from 'cotable';
 import { createRelay } from 'cotable/relay';
 import type { TestProject } from 'vitest/node';
 import { mutators, schema } from './stream-schema.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A relay whose action says the texts of the rows `1`, `2` ... as they come, and ends with the row `end`. */
+    /** A relay whose action says the texts of the rows `1`, `2` ... as they come, and ends with the row `end`, badly if that says so. */
     streamUrl: string;
   }
 }
@@ -18,15 +19,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       actions: {
         talk: {
           async run(ctx) {
-            for (let next = 1; !ctx.signal.aborted;) {
+            let next = 1;
+            while (!ctx.signal.aborted) {
               const row = await ctx.table('rows').get(String(next));
               if (row) {
                 ctx.broadcastStream(row.text);
                 next += 1;
-              } else if (await ctx.table('rows').has('end')) break;
+              } else if ((await ctx.table('rows').get('end'))?.text === 'badly') reject('talk.lost');
+              else if (await ctx.table('rows').has('end')) break;
               else await new Promise((resolve) => setTimeout(resolve, 5));
             }
-            return {};
+            return { parts: next - 1 };
           },
           onSettled: (ctx, { input, text }) => ctx.table('rows').set(input.id, { id: input.id, text: `${text}!` }),
         },

@@ -7,7 +7,7 @@ import { expectConflict, type Here } from './relay-storage.place.ts';
 const start = { epoch: BIRTH.epoch, after: 0 };
 const FAILED: RunEnding = { status: 'failed', error: { code: 'run.failed', params: { reason: 'x' } } };
 
-/** Runs, RS25, RS38, RS39 and RS51 to RS61. */
+/** Runs, RS25, RS38, RS39 and RS51 to RS62. */
 export function runRules(here: Here): void {
   const claim = (id: string, terms: Partial<ClaimTerms> = {}, room = 'room'): Promise<Claim> =>
     here.storage.claimRun(room, id, { owner: 'one', now: 100, until: 130, ...terms });
@@ -57,6 +57,7 @@ export function runRules(here: Here): void {
       status: 'queued',
       notBefore: 5,
       expiresAt: 0,
+      session: undefined,
       lane: undefined,
       digest: undefined,
       attempt: 0,
@@ -337,6 +338,34 @@ export function runRules(here: Here): void {
     expect(await here.storage.purgeRuns(MAX, 9)).toBe(1);
     expect(await here.storage.step('room', 'r', 'b')).toBeUndefined();
     expect(await openRuns(here.storage)).toMatchObject([{ id: 'open' }]);
+  });
+
+  it('[RS62] a run keeps the session it was asked for with, whoever asks for it again', async () => {
+    const session = '{"role":"\\u0000 \ud800","teams":["a"]}';
+    const keyed = (said: string | undefined, queuedAt: number, keptSince: number): QueuedRun => ({
+      ...run('keyed', queuedAt),
+      ...(said !== undefined && { session: said }),
+      once: { digest: 'x', keptSince },
+    });
+    await here.storage.openRoom('room', BIRTH);
+    await here.storage.accept('room', start, [acceptance(1, { runs: [{ ...run('asked', 5), session }, run('bare', 6)] })]);
+    await here.storage.queueRun('room', keyed(session, 7, 0));
+    expect(await here.storage.queueRun('room', keyed('{"role":"other"}', 8, 0))).toMatchObject({ session });
+    await here.restart();
+    const kept = async (): Promise<unknown> =>
+      (await here.storage.listRuns({}, undefined, 9)).runs.map(({ id, session: said }) => [id, said]);
+    expect(await kept()).toEqual([
+      ['asked', session],
+      ['bare', undefined],
+      ['keyed', session],
+    ]);
+    expect(await claimed('asked')).toMatchObject({ session });
+    await claimed('keyed');
+    await end(2, 'keyed', 1);
+    expect(await here.storage.redriveRun('room', 'keyed', 50)).toMatchObject({ session });
+    await claimed('keyed');
+    await end(3, 'keyed', 2);
+    expect(await here.storage.queueRun('room', keyed(undefined, 60, 59))).toMatchObject({ session: undefined, queuedAt: 60 });
   });
 
   it('[RS61] runs are listed in the order they were queued, page by page, as asked', async () => {

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { sqlite } from 'cotable/adapters/sqlite';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RelayStorage } from '../../src/ports/relay-storage.ts';
-import { acceptance, BIRTH, codeOf, filledRoom } from './relay-storage.fixtures.ts';
+import { acceptance, BIRTH, codeOf, filledRoom, run } from './relay-storage.fixtures.ts';
 import { relayStorageSuite } from './relay-storage.suite.ts';
 import { driver, openRival } from './sqlite-rival.ts';
 
@@ -199,13 +199,36 @@ describe('sqlite', () => {
     expect(await refusalOf(opened().openRoom('room', BIRTH))).toMatch(/^storage\.unavailable: .*newer version of Cotable \(format 99/);
 
     const older = openRival(file);
-    older.exec('PRAGMA user_version = 1');
+    older.exec('PRAGMA user_version = 5');
     older.close();
-    expect(await refusalOf(opened().openRoom('room', BIRTH))).toMatch(/^storage\.unavailable: .*before the first release.*\(format 1/);
+    expect(await refusalOf(opened().openRoom('room', BIRTH))).toMatch(/^storage\.unavailable: .*before the first release.*\(format 5/);
 
     await writeFile(join(folder, 'text.db'), 'no database at all '.repeat(500));
     expect(await refusalOf(opened(join(folder, 'text.db')).openRoom('room', BIRTH))).toMatch(/^storage\.corrupt: .*text\.db/);
     expect(await codeOf(opened(folder).openRoom('room', BIRTH))).toBe('storage.unavailable');
+  });
+
+  it('[SQ17] a file of format 6 is opened with all that it holds, by several at once too, and is of the present format then', async () => {
+    const old = openRival(file);
+    old.exec(await readFile(fixturePath('sqlite-format-6.sql'), 'utf8'));
+    old.close();
+    const [storage, other] = [opened(), opened()];
+    const [born] = await Promise.all([storage.openRoom('room', BIRTH), other.openRoom('room', BIRTH)]);
+    expect(born).toMatchObject({ lineage: 5, head: 1 });
+    expect(await storage.entries('room', 0, 9)).toEqual([{ seq: 1, bytes: new Uint8Array([1, 2, 3]) }]);
+    const { runs } = await other.listRuns({}, undefined, 9);
+    expect(runs.map(({ id, status, lane, session }) => [id, status, lane, session])).toEqual([
+      ['queued', 'queued', undefined, undefined],
+      ['keyed', 'queued', 'lane', undefined],
+      ['at work', 'running', undefined, undefined],
+    ]);
+    expect(await storage.step('room', 'at work', 'step')).toBe('1');
+    const next = { ...run('next', 60), session: '{"role":"guest"}' };
+    expect(await storage.queueRun('room', next)).toMatchObject({ session: next.session });
+    const later = openRival(file);
+    // Nothing is left to be done to it.
+    expect(() => later.exec('ALTER TABLE runs ADD COLUMN session TEXT')).toThrow(/duplicate column/);
+    later.close();
   });
 
   it('[SQ11] while another process writes for too long calls are storage.unavailable, and work again afterwards', async () => {

@@ -22,6 +22,7 @@ const step = fc.oneof(
       user: fc.constantFrom('ann', 'ben'),
       wait: fc.nat(6),
       keyed: fc.boolean(),
+      session: fc.constantFrom(undefined, '{"role":"guest"}'),
     }),
   },
   {
@@ -70,10 +71,11 @@ function toCall(room: string, made: Step, now: number, seq: number): (storage: R
   const by = 'attempt' in made ? { run: made.id, attempt: made.attempt } : { run: '', attempt: 0 };
   switch (made.kind) {
     case 'queue': {
-      const { lane: shared, user: userId, wait, keyed } = made;
+      const { lane: shared, user: userId, wait, keyed, session } = made;
       const once = { digest: userId, keptSince: now - 10 };
       const run = { id: made.id, name: 'work', input: '1', userId, queuedAt: now, notBefore: now + wait, ...(shared && { lane: shared }) };
-      return (storage) => storage.queueRun(room, { ...run, ...(keyed && { once }) });
+      const said = session === undefined ? {} : { session };
+      return (storage) => storage.queueRun(room, { ...run, ...said, ...(keyed && { once }) });
     }
     case 'claim': {
       const { owner: who, limit, isJoining, isAheadOfLine } = made;

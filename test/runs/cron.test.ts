@@ -78,6 +78,7 @@ describe('policies', () => {
         { schedule: '* * * * *', timeZone: 'Mars/Base', room: 'room', input: { id: 'x' } },
       ],
     },
+    as: { run, as: 'admin' },
     'cron.0.room': { run, cron: { schedule: '* * * * *', input: { id: 'x' } } },
   };
 

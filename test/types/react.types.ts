@@ -1,5 +1,5 @@
-import type { Store, StoreStatus } from 'cotable';
-import { StoreProvider, useQuery, useStatus, useStore } from 'cotable/react';
+import type { CotableError, Store, StoreStatus } from 'cotable';
+import { StoreProvider, useQuery, useRun, useStatus, useStore, type RunNow } from 'cotable/react';
 import { createElement } from 'react';
 import type { Equal, Expect } from './expect.ts';
 import { store, type S } from './fixture.ts';
@@ -26,6 +26,33 @@ export function Component(): unknown {
   // @ts-expect-error there is no such mutator
   void used.mutate.remove({ id: 'a' });
   return [checked, createElement(StoreProvider, { store })];
+}
+
+export function Run(): unknown {
+  const run = useRun(store.run('summarize', 'id'));
+  const called = useRun(store.action.measure('text'));
+  // @ts-expect-error a handle, not what it gives
+  useRun(store.run('summarize', 'id').result);
+  // @ts-expect-error there is no such action
+  useRun(store.run('shorten', 'id'));
+  type Output = { text: string; words: number; from?: string | undefined };
+  type Used = [
+    Expect<Equal<typeof run, RunNow<Output>>>,
+    Expect<Equal<(typeof run)['output'], Output | undefined>>,
+    Expect<Equal<typeof called, RunNow<number>>>,
+  ];
+  const checked: Used = [true, true, true];
+  if (run.status === 'succeeded') {
+    const done: [Expect<Equal<typeof run.output, Output>>, Expect<Equal<typeof run.error, undefined>>] = [true, true];
+    return done;
+  }
+  if (run.status === 'failed' || run.status === 'canceled' || run.status === 'expired') {
+    const ended: Expect<Equal<typeof run.error, CotableError>> = true;
+    return ended;
+  }
+  // @ts-expect-error it goes on
+  void run.error.code;
+  return checked;
 }
 
 export function withoutStore(): unknown {

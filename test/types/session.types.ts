@@ -1,5 +1,5 @@
 import { defineSchema, type NoSession, type SessionOf } from 'cotable';
-import { defineBackendConfig, type Handshake, type Identity } from 'cotable/relay';
+import { defineBackendConfig, type ActionContext, type Handshake, type Identity } from 'cotable/relay';
 import { z } from 'zod';
 import type { Equal, Expect } from './expect.ts';
 import { bare } from './fixture.ts';
@@ -21,6 +21,9 @@ export type Checks = [
   Expect<Equal<Identity<S>['expiresAt'], number | undefined>>,
   Expect<Equal<Handshake['token'], string | undefined>>,
   Expect<Equal<keyof NoSession, never>>,
+  // What actions see of who asked.
+  Expect<Equal<ActionContext<S>['session'], SessionOf<S>>>,
+  Expect<Equal<keyof ActionContext<typeof bare>['session'], 'userId'>>,
 ];
 
 export const backends = [

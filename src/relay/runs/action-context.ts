@@ -3,7 +3,7 @@ import { toIntent } from '../../mutation/enqueue.ts';
 import { childRunId } from '../../mutation/run-id.ts';
 import type { RelayStorage } from '../../ports/relay-storage.ts';
 import type { StoredRun } from '../../ports/run-storage.ts';
-import type { AnySchema } from '../../schema/schema.ts';
+import type { AnySchema, Session } from '../../schema/schema.ts';
 import type { JsonObject } from '../../util/json.ts';
 import type { ActionContext, ActionTableReader } from '../backend.ts';
 import { createEmitters } from '../emitters.ts';
@@ -18,6 +18,9 @@ export function createActionContext(options: {
   readonly schema: AnySchema;
   readonly place: RunRoom;
   readonly run: StoredRun;
+  readonly session: Session;
+  /** In whose name it writes. */
+  readonly writer: { readonly userId: string; readonly session?: Session };
   readonly signal: AbortSignal;
   /** Throws `run.fenced` once the attempt is over, however it ended. */
   readonly assertPresent: () => void;
@@ -31,7 +34,7 @@ export function createActionContext(options: {
   readonly previous: Previous | undefined;
   readonly queued: (run: StoredRun) => void;
 }): ActionContext<AnySchema, unknown, Platform, unknown> {
-  const { schema, place, run, signal, storage, assertPresent, guard } = options;
+  const { schema, place, run, session, writer, signal, storage, assertPresent, guard } = options;
   const { attempt, userId } = run;
   const name = { run: run.id, attempt };
   let enqueued = 0;
@@ -42,13 +45,14 @@ export function createActionContext(options: {
     attempt,
     idempotencyKey: run.id,
     userId,
+    session,
     room: place.name,
     signal,
     mutate: (mutator, input) =>
       guard(async () => {
         mutated += 1;
         const id = `${run.id}/${attempt}/${mutated}`;
-        await place.mutate(mutator, input, { userId, id, attempt: { ...name, ending: undefined }, assertPresent });
+        await place.mutate(mutator, input, { ...writer, id, attempt: { ...name, ending: undefined }, assertPresent });
         return { id };
       }),
     table: (table) =>
@@ -60,7 +64,10 @@ export function createActionContext(options: {
       guard(async () => {
         enqueued += 1;
         const intent = toIntent(schema, action, input, asked, options.now());
-        const made = options.requests.toRun({ ...intent, id: childRunId(run.id, attempt, enqueued) }, { userId, room: place.name });
+        const made = options.requests.toRun(
+          { ...intent, id: childRunId(run.id, attempt, enqueued) },
+          { userId, session, room: place.name },
+        );
         const stored = await storage.queueRun(place.name, made, name);
         if (made.once && stored.digest !== made.once.digest) {
           throw new CotableError('action.idempotencyMismatch', { name: action, key: intent.key });

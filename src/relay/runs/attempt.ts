@@ -8,11 +8,13 @@ import type { ActionShapes, AnySchema } from '../../schema/schema.ts';
 import { validate } from '../../schema/validator.ts';
 import { toFrozenJson } from '../../util/json.ts';
 import type { Platform } from '../platform.ts';
+import { SYSTEM } from '../room.ts';
 import { createActionContext } from './action-context.ts';
 import { failure, toTold } from './ending.ts';
 import type { Policy } from './policy.ts';
 import type { RunRequests } from './requests.ts';
 import type { RunRoom } from './run-room.ts';
+import { sessionOfRun } from './run-session.ts';
 
 /** What every attempt needs. */
 export interface AttemptParts {
@@ -55,6 +57,8 @@ export function createAttempt(
   const { signal } = heard;
   const stream = place.streams.of(run.id, { name: run.name, definition: shape?.stream });
   const name = { run: run.id, attempt: run.attempt };
+  const session = sessionOfRun(run);
+  const writer = policy?.as === 'system' ? { userId: SYSTEM } : { userId: run.userId, session };
   let isOver = false;
 
   function assertPresent(): void {
@@ -86,7 +90,7 @@ export function createAttempt(
     const input = checkedInput() as never;
     const previous = says && stream.begin(run.attempt, cell?.(input));
     const now = clock.now;
-    const ctx = createActionContext({ ...parts, now, place, run, signal, assertPresent, guard, stream, previous });
+    const ctx = createActionContext({ ...parts, now, place, run, session, writer, signal, assertPresent, guard, stream, previous });
     const output = validate(wanted, await action(ctx, input), `actions.${run.name}.output`, (issues) => {
       throw new CotableError('action.invalidOutput', { name: run.name, issues });
     });
@@ -141,7 +145,7 @@ export function createAttempt(
       const perform = async (end: RunEnding, body: MutatorBody): Promise<StoredRun> => {
         const endedAt = clock.now();
         const { seq } = await at.perform(`${run.name}.onSettled`, body, {
-          userId: run.userId,
+          ...writer,
           id: `${run.id}/${run.attempt}/end`,
           attempt: { ...name, ending: end, endedAt },
           assertPresent() {

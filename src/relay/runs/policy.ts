@@ -11,6 +11,8 @@ export interface Policy extends Pick<AnyActionPolicy, 'run' | 'cell' | 'onSettle
   readonly isAtMostOnce: boolean;
   readonly retry: { readonly attempts: number; readonly firstDelayMs: number; readonly maxDelayMs: number };
   readonly timeoutMs: number;
+  /** In whose name it writes. */
+  readonly as: 'caller' | 'system';
   readonly concurrency:
     | {
         readonly key: (input: never, caller: { readonly userId: string; readonly room: string }) => string;
@@ -28,6 +30,7 @@ export interface Policies {
 const MINUTE = 60_000;
 const DELIVERIES: readonly unknown[] = ['at-least-once', 'at-most-once'];
 const STRATEGIES: readonly unknown[] = ['queue', 'reject', 'restart', 'join'];
+const WRITERS: readonly unknown[] = ['caller', 'system'];
 
 /**
  * Every action as a checked policy. Their types were checked against the schema where the backend was given; throws
@@ -42,7 +45,7 @@ export function policiesOf<S extends AnySchema, P extends Platform>({ schema, ac
 }
 
 function checkPolicy(schema: AnySchema, name: string, action: AnyActionPolicy): Policy {
-  const { delivery = 'at-least-once', retry = {}, timeoutMs = 15 * MINUTE, concurrency, cron = [] } = action;
+  const { delivery = 'at-least-once', retry = {}, timeoutMs = 15 * MINUTE, as = 'caller', concurrency, cron = [] } = action;
   const { attempts = 3, firstDelayMs = 1_000, maxDelayMs = MINUTE } = retry;
   const check = (isRight: boolean, path: string, problem: string): void => {
     if (!isRight) throw new CotableError('schema.invalid', { path: `actions.${name}.${path}`, problem });
@@ -56,6 +59,7 @@ function checkPolicy(schema: AnySchema, name: string, action: AnyActionPolicy): 
   check(isTime(firstDelayMs), 'retry.firstDelayMs', 'it is no number of milliseconds');
   check(isTime(maxDelayMs), 'retry.maxDelayMs', 'it is no number of milliseconds');
   check(isTime(timeoutMs) && timeoutMs > 0, 'timeoutMs', 'it is no number of milliseconds');
+  check(WRITERS.includes(as), 'as', 'it is neither caller nor system');
   const { key = () => '', limit = 1, strategy = 'queue' } = concurrency ?? {};
   check(typeof key === 'function', 'concurrency.key', 'it is no function');
   check(isCount(limit), 'concurrency.limit', 'it is no whole number above 0');
@@ -73,6 +77,7 @@ function checkPolicy(schema: AnySchema, name: string, action: AnyActionPolicy): 
     isAtMostOnce: delivery === 'at-most-once',
     retry: { attempts, firstDelayMs, maxDelayMs },
     timeoutMs,
+    as,
     concurrency: concurrency && { key, limit, strategy },
     cron: schedules,
   };

@@ -5,9 +5,10 @@ import { intentRunId, keyedRunId } from '../../mutation/run-id.ts';
 import type { QueuedRun, RunRequest } from '../../ports/run-storage.ts';
 import type { EnqueueIntent, Intent } from '../../protocol/frames.ts';
 import { parseJson } from '../../protocol/json.ts';
-import type { AnySchema } from '../../schema/schema.ts';
+import type { AnySchema, Session } from '../../schema/schema.ts';
 import { validate } from '../../schema/validator.ts';
 import type { JsonValue } from '../../util/json.ts';
+import { toKept } from './run-session.ts';
 
 /** For how long asking again with an idempotency key is asking for the same run. */
 const KEPT_MS = 24 * 60 * 60_000;
@@ -16,7 +17,9 @@ const KEPT_MS = 24 * 60 * 60_000;
 interface Asked {
   readonly schema: AnySchema;
   readonly actions: {
-    readonly [name: string]: { readonly concurrency: { readonly key: (input: never, caller: Caller) => string } | undefined };
+    readonly [name: string]: {
+      readonly concurrency: { readonly key: (input: never, caller: Omit<Caller, 'session'>) => string } | undefined;
+    };
   };
 }
 
@@ -24,6 +27,8 @@ interface Asked {
 export interface Caller {
   readonly userId: string;
   readonly room: string;
+  /** Left out: nothing but who it is. */
+  readonly session?: Session | undefined;
 }
 
 /** Makes runs of what was asked for. */
@@ -55,11 +60,13 @@ export function createRunRequests(appOf: (room: string) => Asked, now: () => num
   function toRun({ id, name, input, key, notBefore, expiresAt = 0 }: Parameters<RunRequests['toRun']>[0], caller: Caller): QueuedRun {
     const queuedAt = now();
     const lane = laneOf(name, input, caller);
+    const session = toKept(appOf(caller.room).schema, caller.session);
     return {
       id: key === '' ? id : keyedRunId(caller.userId, name, key),
       name,
       input,
       userId: caller.userId,
+      ...(session !== undefined && { session }),
       queuedAt,
       ...(notBefore > 0 && { notBefore }),
       ...(expiresAt > 0 && { expiresAt }),
