@@ -12,6 +12,8 @@ export function runPausedRound(name) {
     const { most } = await server.ask('offer', { room: ROOM, pieces: settings.offeredPieces, bytes: settings.offeredPieceBytes });
     await viewer.ask('resume');
     const offered = settings.offeredPieces * settings.offeredPieceBytes;
-    return { offered, queuedBytes: most, got: await viewer.ask('finished', offered) };
+    const got = await viewer.ask('finished', offered);
+    await server.ask('endOffer');
+    return { offered, queuedBytes: most, got };
   });
 }

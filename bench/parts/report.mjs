@@ -24,7 +24,7 @@ export function tablesOf({ setup, systems, sizes }) {
 export function streamTableOf({ setup, systems }) {
   const { pieces, pacedPieces, piecesPerSecond, viewers } = setup;
   const fast = `${pieces.toLocaleString('en')} pieces, full speed`;
-  const paced = `${pacedPieces} pieces, ${piecesPerSecond}/s`;
+  const paced = `${pacedPieces.toLocaleString('en')} pieces, ${piecesPerSecond}/s`;
   const count = (value) => `${value} of ${viewers}`;
   return figuresOf(Object.values(systems), [
     [`bytes to a viewer per character, ${fast}`, (s) => s.fast.bytesPerCharacter, plain],

@@ -21,7 +21,7 @@ export function valueOf(index) {
 export const viewers = 100;
 export const pieceLength = 5;
 export const pieces = isQuick ? 200 : 1_000;
-export const pacedPieces = isQuick ? 50 : 400;
+export const pacedPieces = isQuick ? 50 : 1_000;
 export const piecesPerSecond = 200;
 /** What is offered to a viewer that reads nothing: 48 MB. */
 export const offeredPieces = isQuick ? 120 : 480;

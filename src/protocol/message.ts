@@ -32,6 +32,8 @@ export function joinFrames(frames: readonly Uint8Array[]): Uint8Array {
 export interface MessageBatch {
   frame(frame: Uint8Array): void;
   message(message: Uint8Array): void;
+  /** The same, with what was collected before it, now. */
+  messageNow(message: Uint8Array): void;
   /** Sends what was collected now. */
   flush(): void;
 }
@@ -57,11 +59,22 @@ export function createMessageBatch(send: (message: Uint8Array) => void, soon: (r
     bytes += message.length;
     if (scheduled) return;
     scheduled = true;
-    soon(() => {
-      scheduled = false;
-      flush();
-    });
+    soon(endTurn);
   }
 
-  return { message: add, frame: (frame) => add(joinFrames([frame])), flush };
+  function endTurn(): void {
+    scheduled = false;
+    flush();
+  }
+
+  return {
+    message: add,
+    messageNow(message) {
+      if (waiting.length === 0) return send(message);
+      add(message);
+      flush();
+    },
+    frame: (frame) => add(joinFrames([frame])),
+    flush,
+  };
 }

@@ -49,7 +49,6 @@ export interface Relay<S extends AnySchema> {
   fetch(request: Request, from?: { readonly ip?: string }): Promise<Response>;
   /** The same for a server of `node:http` and what is made of it, such as Express: a request listener. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Runs a mutator as the relay (`ctx.userId` is `system`). Resolves when the mutation is kept. */
   /**
    * Closes the links of a user with `auth.revoked`. Their stores come back by themselves: whether they are let in then is for
    * `authenticate`. Runs that the user asked for go on.
@@ -60,6 +59,7 @@ export interface Relay<S extends AnySchema> {
    * `auth.forbidden`, others are told when what they may do has changed. Resolves when each has been asked.
    */
   recheck(room?: string): Promise<void>;
+  /** Runs a mutator as the relay (`ctx.userId` is `system`). Resolves when the mutation is kept. */
   mutate<N extends MutatorName<S>>(room: string, name: N, input: InOf<S['mutators'][N]>): Promise<{ readonly id: string }>;
   /** The runs of all rooms: to look at, to cancel, and to take up dead ones again. */
   readonly runs: RunAdmin;

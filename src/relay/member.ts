@@ -24,6 +24,8 @@ export interface Member extends Author {
   send(frame: RelayFrame): void;
   /** A message made once for many members. */
   sendMessage(message: Uint8Array): void;
+  /** The same, without waiting for what else the present turn brings. */
+  sendNow(message: Uint8Array): void;
   /** Bytes that wait for this link. */
   readonly buffered: number;
   /**
@@ -100,6 +102,9 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
     },
     sendMessage(message) {
       if (!isClosed) batch.message(message);
+    },
+    sendNow(message) {
+      if (!isClosed) batch.messageNow(message);
     },
     get buffered() {
       return link.buffered;

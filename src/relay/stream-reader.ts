@@ -69,6 +69,10 @@ export async function* readStream(options: {
     if (end && (end.length === 0 || (end.attempt === attempt && offset >= end.length))) add({ type: 'ended' }, 1);
   }
 
+  function hearAll(message: Uint8Array): void {
+    for (const bytes of splitMessage(message)) hear(decodeFrame(bytes));
+  }
+
   function hearPieces({ offset: at, body }: DeltaFrame): void {
     const known = Math.max(0, offset - at);
     const pieces =
@@ -95,9 +99,8 @@ export async function* readStream(options: {
       return buffered;
     },
     send: hear,
-    sendMessage(message) {
-      for (const bytes of splitMessage(message)) hear(decodeFrame(bytes));
-    },
+    sendMessage: hearAll,
+    sendNow: hearAll,
     drained(bytes = 0, tooSlow = () => new CotableError<string>('limit.bytes', { bytes: buffered, limit: bytes })) {
       return new Promise((resolve, reject) => {
         const over = (): void => {

@@ -124,7 +124,7 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
     const fresh = awareness.states().flatMap(({ source }) => (source.isFresh ? [source] : []));
     isScheduled = fresh.length > 0 && !isClosed;
     if (!isScheduled) return;
-    viewers.spread(fresh);
+    viewers.spread(fresh, 'now');
     cancel = clock.after(viewers.areBehind ? EVERY_MS_BEHIND : EVERY_MS, sendOn);
   }
 
@@ -192,7 +192,8 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
         const stream = openOf(run);
         if (stream) {
           log.drop(stream.source);
-          viewers.spread([stream.source]);
+          // With the end and the row that come behind it.
+          viewers.spread([stream.source], 'in turn');
           awareness.delete(owners.get(run) ?? 0);
           owners.delete(run);
           ended.add({ ...stream, end: seq });

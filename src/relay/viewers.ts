@@ -20,7 +20,7 @@ export interface ShownStream {
   readonly end: number | undefined;
 }
 
-export type StreamViewer = Pick<Member, 'userId' | 'sessionId' | 'buffered' | 'send' | 'sendMessage' | 'drained' | 'fail'>;
+export type StreamViewer = Pick<Member, 'userId' | 'sessionId' | 'buffered' | 'send' | 'sendMessage' | 'sendNow' | 'drained' | 'fail'>;
 
 /** The links of a room as viewers of its streams. What it costs to be slow is one number for each stream, whatever is said. */
 export interface Viewers {
@@ -37,8 +37,8 @@ export interface Viewers {
   watch(viewer: StreamViewer, run: string): void;
   unwatch(viewer: StreamViewer, run: string): void;
   isWatched(run: string): boolean;
-  /** Sends what is new of these to all who keep up. Afterwards all of it counts as sent. */
-  spread(sources: readonly StreamSource[]): void;
+  /** Sends what is new of these to all who keep up: with what else the turn brings, or now. Afterwards all of it counts as sent. */
+  spread(sources: readonly StreamSource[], when: 'now' | 'in turn'): void;
   /** An attempt takes the place of another: whoever was sent something of that one starts over. */
   replaced(former: StreamSource, source: StreamSource): void;
   /** The run has ended: whoever was sent something of it is told, and whoever watches it. */
@@ -217,14 +217,16 @@ export function createViewers(options: {
     unwatch,
     isWatched: (run) => watching.has(run),
 
-    spread(sources) {
+    spread(sources, when) {
       const newsFor = perViews(sources, (views) => news(sources, views));
       const fallen: [StreamViewer, Places][] = [];
       for (const viewer of present) {
         if (behind.has(viewer)) continue;
         const message = viewer.buffered > limits.ephemeralBytes ? undefined : newsFor(viewer);
         if (!message) fallen.push([viewer, fallBehind(viewer, sources)]);
-        else if (message.length > 0) viewer.sendMessage(message);
+        else if (message.length === 0) continue;
+        else if (when === 'now') viewer.sendNow(message);
+        else viewer.sendMessage(message);
       }
       for (const source of sources) source.markSent();
       for (const [viewer, places] of fallen) {

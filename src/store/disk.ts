@@ -2,7 +2,7 @@ import { asCotableError, CotableError } from '../errors.ts';
 import type { StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { Journal } from './journal.ts';
 import type { ForeignMutation } from './replica.ts';
-import { devicePut, keys, outboxPut, readDevice, rejectedPut, type Stored, type StoredDevice } from './stored.ts';
+import { devicePut, keys, outboxPut, readDevice, rejectedPut, type Stored, type StoredDevice, type StoredRequests } from './stored.ts';
 
 /** What of a store is on its device, and what is on its way there. */
 export interface Disk {
@@ -37,6 +37,8 @@ export interface Disk {
   read(): Promise<Stored | undefined>;
   /** The outbox alone; `undefined` also when this device keeps nothing. */
   outbox(): Promise<readonly ForeignMutation[] | undefined>;
+  /** The same of what was asked of the relay about runs. */
+  requests(): Promise<StoredRequests | undefined>;
   /** Gives up the disk: nothing is written there from now on. */
   letGo(): void;
 }
@@ -60,6 +62,16 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
   function failed(error: unknown): undefined {
     isKept = false;
     notKept(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
+  }
+
+  async function look<T>(read: (opened: Journal) => Promise<T>): Promise<T | undefined> {
+    try {
+      await write({});
+      return isKept && journal ? await read(journal) : undefined;
+    } catch {
+      // `notKept` has told of it, or the tab is closing.
+      return undefined;
+    }
   }
 
   async function unstoredUntil(ids: readonly string[], written: Promise<void>): Promise<void> {
@@ -150,15 +162,8 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
       await write({});
       return journal?.load();
     },
-    async outbox() {
-      try {
-        await write({});
-        return isKept ? await journal?.outbox() : undefined;
-      } catch {
-        // `notKept` has told of it, or the tab is closing.
-        return undefined;
-      }
-    },
+    outbox: () => look((opened) => opened.outbox()),
+    requests: () => look((opened) => opened.requests()),
     letGo() {
       journal = undefined;
     },

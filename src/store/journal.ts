@@ -1,13 +1,14 @@
 import { CotableError, asCotableError } from '../errors.ts';
 import type { ClientDatabase, Durability, StorageBatch, StorageKey, StorageValue } from '../ports/client-storage.ts';
 import type { ForeignMutation } from './replica.ts';
-import { readStored, type Stored } from './stored.ts';
+import { readStored, type Stored, type StoredRequests } from './stored.ts';
 
 /** The device's record of one room. Writes take effect in the order of the calls; each is one storage transaction. */
 export interface Journal {
   readonly durable: Durability;
   load(): Promise<Stored>;
   outbox(): Promise<readonly ForeignMutation[]>;
+  requests(): Promise<StoredRequests>;
   write(batch: StorageBatch): Promise<void>;
   /** Writes what `change` makes of the values of these keys, in one transaction with reading them. */
   update(keys: readonly StorageKey[], change: Change): Promise<void>;
@@ -66,6 +67,10 @@ export function createJournal(database: ClientDatabase): Journal {
 
     async outbox() {
       return readStored(await database.range(['outbox'])).outbox;
+    },
+
+    async requests() {
+      return readStored([...(await database.range(['call'])), ...(await database.range(['cancel']))]);
     },
 
     write: (batch) => add(batch, () => database.write(batch)),

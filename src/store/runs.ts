@@ -13,7 +13,7 @@ import type { JsonValue } from '../util/json.ts';
 import { callKeys } from './calls.ts';
 import type { Core } from './core.ts';
 import { createKnownRun, type KnownRun } from './known-run.ts';
-import { refusalOf, type Stored } from './stored.ts';
+import { refusalOf, type StoredRequests } from './stored.ts';
 import type { CallOptions, RunHandle, RunItem, StreamView } from './types.ts';
 import { createWaitingCalls, type Asked } from './waiting-calls.ts';
 
@@ -31,7 +31,9 @@ export interface Runs {
   list(): readonly RunItem[];
   readonly list$: Observable<readonly RunItem[]>;
   /** What the device kept of calls and cancels that the relay may not have heard of. */
-  load(stored: Pick<Stored, 'calls' | 'cancels'>): void;
+  load(stored: StoredRequests): void;
+  /** The same of what another tab kept there that is gone. */
+  adopt(stored: StoredRequests): void;
   /** Who asked for what the relay is not known to have. */
   askers(): readonly string[];
   /** Whether the relay may not have heard of a run that was asked for here. */
@@ -174,6 +176,14 @@ export function createRuns(options: RunsOptions): Runs {
     return run.handle;
   }
 
+  function load(stored: StoredRequests): void {
+    waiting.load(stored.calls);
+    for (const { run, name, input } of stored.calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
+    // Those of before the device could be written to.
+    write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
+    for (const id of stored.cancels) cancels.add(id);
+  }
+
   function list(): readonly RunItem[] {
     return Object.freeze([...known.values()].map((run) => run.toItem()));
   }
@@ -193,12 +203,13 @@ export function createRuns(options: RunsOptions): Runs {
     },
     list,
     list$: defer(() => merge(of(undefined), changed$)).pipe(map(list)),
-    load(stored) {
-      waiting.load(stored.calls);
-      for (const { run, name, input } of stored.calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
-      // Those of before the device could be written to.
-      write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
-      for (const id of stored.cancels) cancels.add(id);
+    load,
+    adopt(stored) {
+      const calls = stored.calls.filter(({ run }) => !waiting.has(run));
+      const wishes = stored.cancels.filter((id) => !cancels.has(id));
+      load({ calls, cancels: wishes });
+      for (const asked of [...calls.map(waiting.toAsked), ...wishes.map(toCancel)]) send?.(asked);
+      if (calls.length > 0) changed$.next();
     },
     askers: () => waiting.all().flatMap(({ userId }) => userId ?? []),
     isUnheard: waiting.has,

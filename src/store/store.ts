@@ -155,7 +155,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     () => ({ from: core.replicaName, device: core.device.deviceId, schemaVersion: schema.schemaVersion }),
     hearTab,
   );
-  const tabs = createTabs(core, line, clock, { adopt: session.renew });
+  const tabs = createTabs(core, line, clock, { adopt: session.renew, adoptRequests: runs.adopt });
   const ready = quiet(load());
   const mutate = createMutate({
     core,

@@ -92,6 +92,9 @@ export const keys = {
   update: (key: MutationKey): StorageKey => ['update', key.replica, key.counter],
 } as const;
 
+/** What was asked of the relay about runs, and is not known to have been heard there. */
+export type StoredRequests = Pick<Stored, 'calls' | 'cancels'>;
+
 export function readStored(pairs: readonly (readonly [StorageKey, StorageValue])[]): Stored {
   let device: StoredDevice | undefined;
   let base: StoredBase | undefined;

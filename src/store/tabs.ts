@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import { createDeferred } from '../util/deferred.ts';
 import type { Core } from './core.ts';
 import type { ForeignMutation, PendingMutation } from './replica.ts';
-import { toForeign } from './stored.ts';
+import { toForeign, type StoredRequests } from './stored.ts';
 import type { TabLine, TabMessage, TabSender } from './tab-line.ts';
 import type { Verdict } from './verdicts.ts';
 
@@ -15,6 +15,8 @@ const STALL_MS = 2_000;
 export interface TabsEvents {
   /** These are this tab's to send from now on. Resolves when they are. */
   adopt(ids: ReadonlySet<string>): Promise<void>;
+  /** So are these requests, of tabs that are gone; and the wish to cancel a run may be anybody's to send. */
+  adoptRequests(requests: StoredRequests): void;
 }
 
 /**
@@ -44,6 +46,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
   const stalled = new Map<number, { readonly ticks: number; readonly ids: ReadonlySet<string> }>();
   /** What an owner said last that it has pending. */
   const listed = new Map<number, ReadonlySet<string>>();
+  /** Who has requests on disk that are theirs to send, and to take back. */
+  let askers: ReadonlySet<number> = new Set();
   /** Mutations that were nowhere to be found at the last tick. */
   let missing = new Set<string>();
   const unannounced = new Map<string, PendingMutation>();
@@ -52,7 +56,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
   let cancelTick: (() => void) | undefined;
 
   const foreign = (): ForeignMutation[] => [...core.replica.foreign.values()];
-  const owners = (): Set<number> => new Set(foreign().map(({ owner }) => owner));
+  const owners = (): Set<number> => new Set([...foreign().map(({ owner }) => owner), ...askers]);
   const isMyDevice = (owner: number): boolean => (others.get(owner) ?? core.device.deviceId) === core.device.deviceId;
 
   function mine(mutations: Iterable<PendingMutation>): ForeignMutation[] {
@@ -80,7 +84,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
   }
 
   function watch(): void {
-    if (isLevel && core.replica.foreign.size > 0) cancelTick ??= clock.after(STALL_MS, tick);
+    if (isLevel && owners().size > 0) cancelTick ??= clock.after(STALL_MS, tick);
   }
 
   function tick(): void {
@@ -92,7 +96,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       noteStall(owner);
       if (!isGone(owner)) line.send({ type: 'ask', of: owner });
     }
-    void takeOver(isGone).then(watch);
+    void Promise.all([takeOver(isGone), takeRequests(isGone)]).then(watch);
   }
 
   /** An owner may be awake and not able to send; or two tabs wait for each other, each for what the other sends behind something. */
@@ -140,6 +144,14 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       core.publish();
     }
     if (adopted.size > 0) await events.adopt(adopted);
+  }
+
+  async function takeRequests(isOver: (owner: number) => boolean): Promise<void> {
+    const { calls = [], cancels = [] } = (await core.disk.requests()) ?? {};
+    const theirs = calls.filter(({ key }) => key.replica !== core.replicaName);
+    const isOrphan = ({ key: { replica } }: (typeof theirs)[number]): boolean => !others.has(replica) || isOver(replica);
+    askers = new Set(theirs.flatMap((call) => (isOrphan(call) ? [] : [call.key.replica])));
+    events.adoptRequests({ calls: theirs.filter(isOrphan), cancels });
   }
 
   function sayHere(): void {
@@ -206,7 +218,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
           silent.set(from, 0);
           // What it wrote last it told nobody, while it was closing: where nothing can be sent now, it is to be seen at least.
           if (isLevel) tick();
-          else void readOutbox();
+          else void Promise.all([readOutbox(), takeRequests(() => false)]);
           break;
         case 'dismissed':
         case 'sync':
@@ -223,7 +235,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     },
     level(level) {
       isLevel = level;
-      if (level && line.isWired) void readOutbox().then(watch);
+      if (level && line.isWired) void Promise.all([readOutbox(), takeRequests(() => false)]).then(watch);
       else watch();
     },
     close() {

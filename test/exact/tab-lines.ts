@@ -62,7 +62,7 @@ export const tabLines: readonly Line[] = [
   },
   {
     claim: 'a tab that gets level looks what is on disk',
-    patches: [{ file: 'src/store', from: 'void readOutbox().then(watch)', to: 'watch()' }],
+    patches: [{ file: 'src/store', from: 'Promise.all([readOutbox(), takeRequests(() => false)]).then(watch)', to: 'watch()' }],
     test: [tabs, '[EX31]'],
   },
   {

@@ -23,8 +23,12 @@ export interface Wire {
   cancel(run: string): void;
   /** All that it heard of runs. */
   runs(): readonly HeardRun[];
+  /** The lists of open streams that it was told, each with their runs. */
+  streams(): readonly (readonly string[])[];
   /** The code in the relay's last words. */
   failed(): string | undefined;
+  /** Why it was closed. */
+  closed(): string | undefined;
   close(): void;
 }
 
@@ -40,8 +44,9 @@ export function wire(hub: MemoryHub, userId: string, room = 'room'): Wire {
         bodies.push({ type: bytes[1] ?? 0, body: bytes.subarray(2) });
       }
     },
-    closed: () => undefined,
+    closed: (error) => void (reason = error?.code),
   });
+  let reason: string | undefined;
   onTestFinished(() => link.close());
   const of = (type: number): decoding.Decoder[] =>
     bodies.filter((one) => one.type === type).map(({ body }) => decoding.createDecoder(body));
@@ -64,10 +69,12 @@ export function wire(hub: MemoryHub, userId: string, room = 'room'): Wire {
     ask: (run) => naming(11, run),
     cancel: (run) => naming(12, run),
     runs: () => of(22).map(readRun),
+    streams: () => of(26).map((body) => Array.from({ length: decoding.readVarUint(body) }, () => decoding.readVarString(body))),
     failed() {
       const [last] = of(21);
       return last && decoding.readVarString(last);
     },
+    closed: () => reason,
     close: () => link.close(),
   };
 }

@@ -1,0 +1,78 @@
+import { createStore, type Store } from 'cotable';
+import { memoryClientStorage } from 'cotable/adapters/memory';
+import { expect, it, onTestFinished } from 'vitest';
+import { createTabNet } from '../tabs/tab-net.ts';
+import { gate, mutators, scene, schema, type S } from './scene.ts';
+
+interface Device {
+  readonly all: ReturnType<typeof scene>;
+  readonly tabs: ReturnType<typeof createTabNet>;
+  /** What ran, by its input. */
+  readonly ran: string[];
+  /** A tab, with a line to the relay of its own. */
+  open(name: string): Store<S>;
+}
+
+function device(): Device {
+  const ran: string[] = [];
+  const all = scene({
+    async silent(_, { id }) {
+      ran.push(id);
+      return { ok: true };
+    },
+    async answer(_, { to }) {
+      await gate().passed;
+      return { text: to };
+    },
+  });
+  const storage = memoryClientStorage({ durable: true });
+  const tabs = createTabNet();
+  return {
+    all,
+    tabs,
+    ran,
+    open(name) {
+      const transports = [all.hub.transport(name), tabs.transport(name)];
+      const store = createStore({ schema, mutators, room: 'room', storage, transports, userId: 'ann' });
+      onTestFinished(() => store.close());
+      return store;
+    },
+  };
+}
+
+it('[RC12] what a tab asked for that closes without a way to the relay another one sends, which finds the run too', async () => {
+  const { all, ran, open } = device();
+  const [leaving, staying] = [open('one'), open('two')];
+  await Promise.all([leaving.synced, staying.synced]);
+  const running = leaving.action.answer({ id: 'x', to: 'y' });
+  await expect.poll(() => staying.runs.map(({ status }) => status)).toEqual(['running']);
+  all.hub.setAvailable('one', false);
+  await expect.poll(() => leaving.status.state).toBe('offline');
+  const { id } = leaving.action.silent({ id: 'called' });
+  void running.cancel();
+  expect(ran).toEqual([]);
+  await leaving.close();
+  await expect.poll(() => ran).toEqual(['called']);
+  expect(await staying.run('silent', id)).toEqual({ ok: true });
+  await expect.poll(() => staying.run('answer', running.id).status).toBe('canceled');
+});
+
+it('[RC12] so it does once it is back itself, and for a tab that has crashed; what a tab asked for that is awake is its own', async () => {
+  const { all, tabs, ran, open } = device();
+  const [closing, crashing, awake, staying] = ['closing', 'crashing', 'awake', 'staying'].map(open);
+  const lines = { closing, crashing, awake, staying };
+  await Promise.all(Object.values(lines).map((store) => store?.synced));
+  for (const line of Object.keys(lines)) all.hub.setAvailable(line, false);
+  await expect.poll(() => Object.values(lines).map((store) => store?.status.state)).toEqual(Array(4).fill('offline'));
+  const asked = Object.fromEntries(Object.entries(lines).map(([id, store]) => [id, store?.action.silent({ id })]));
+  await closing?.close();
+  tabs.freeze('crashing', true);
+  expect(ran).toEqual([]);
+  all.hub.setAvailable('staying', true);
+  await expect.poll(() => ran.toSorted(), { timeout: 15_000 }).toEqual(['closing', 'crashing', 'staying']);
+  await asked['awake']?.cancel();
+  all.hub.setAvailable('awake', true);
+  await awake?.synced;
+  await all.relay.drain();
+  expect([asked['awake']?.status, ran.length]).toEqual(['canceled', 3]);
+});
