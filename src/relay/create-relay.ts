@@ -102,6 +102,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     access: options.backend.access as AnyAccess | undefined,
     hooks: hooksOf(options.backend),
     platform: options.backend.platform ?? {},
+    events: options.backend,
     storage: options.storage,
     clock,
     random: Math.random,

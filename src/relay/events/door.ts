@@ -1,0 +1,244 @@
+import { catalogue } from '../../catalogue.ts';
+import { CotableError, errorOf, isCotableError, type Issue } from '../../errors.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { RunEnding } from '../../ports/run-storage.ts';
+import type { Session } from '../../schema/schema.ts';
+import { isWellFormed } from '../../util/text.ts';
+import type { EngineContext } from '../backend.ts';
+import type { RunDesk } from '../run-desk.ts';
+import type { Policies } from '../runs/policy.ts';
+import { FOR_ASKER, FOR_CALLBACKS, syncRunId, type EventInput, type EventTable, type KnownEvent } from './events.ts';
+import type { FanOut } from './fan-out.ts';
+import { failed, type Outcome } from './messages.ts';
+import { readReturned } from './returned.ts';
+
+/** Who asks. `session` is `null` for nobody that is known, whose `userId` is empty. */
+export interface EventCaller {
+  readonly userId: string;
+  readonly session: Session | null;
+  /** The link that it asks over. */
+  readonly sessionId: string;
+  readonly ip: string;
+  /** Rejects with `auth.forbidden` unless it may write in the room. */
+  mayAsk(): Promise<void>;
+}
+
+/** A request as it came in. */
+export interface AskedEvent {
+  readonly room: string;
+  /** The idempotency key. */
+  readonly request: string;
+  readonly name: unknown;
+  readonly version: unknown;
+  readonly data: unknown;
+  readonly ignoreSelf: boolean;
+  readonly requireReceivers: boolean;
+}
+
+/** A request that is kept. */
+export interface TakenEvent {
+  readonly run: string;
+  /** Resolves once it has ended and the events have left. Never rejects. */
+  readonly outcome: Promise<Outcome>;
+}
+
+/** Requests for events are runs of the engine: this asks for them, and says what a run does. */
+export interface EventDoor {
+  /** For the app of the rooms. */
+  readonly actions: Policies;
+  /** Rejects with what the request is refused with: nothing was run. */
+  ask(asked: AskedEvent, caller: EventCaller): Promise<TakenEvent>;
+  /** Cancels the run of a request. One that has ended, or is not there, stays as it is. */
+  drop(room: string, run: string, userId: string): Promise<void>;
+}
+
+const MAX_KEY = 256;
+const RUN_MS = 15 * 60_000;
+
+/** What a run of an event ends with. */
+type Kept = { readonly result: unknown; readonly recipientCount: number } | { readonly failure: Outcome };
+
+export function createEventDoor(options: {
+  readonly table: EventTable;
+  readonly fanOut: FanOut;
+  readonly functions: object;
+  readonly logger: Logger;
+  /** Throws `sync.rateLimitExceeded`. */
+  readonly limit: (known: KnownEvent, caller: EventCaller) => void;
+  readonly desk: () => RunDesk;
+}): EventDoor {
+  const { table, fanOut, logger } = options;
+  /** Who asked for a run that has not ended. */
+  const callers = new Map<string, EventCaller>();
+  /** Of runs that have sent their events, or are about to. */
+  const leaving = new Map<string, Promise<void>>();
+  const keyOf = (room: string, run: string): string => JSON.stringify([room, run]);
+
+  async function permit({ event, isOpen }: KnownEvent, caller: EventCaller, room: string): Promise<void> {
+    const { session } = caller;
+    if (!session) {
+      if (!isOpen) throw new CotableError('auth.required', {});
+      return;
+    }
+    await caller.mayAsk();
+    for (const allows of event.auth?.additional ?? []) {
+      if ((await allows(session as never)) !== true) throw new CotableError('auth.forbidden', { room });
+    }
+  }
+
+  async function outcomeOf(known: KnownEvent, room: string, run: string): Promise<Outcome> {
+    const key = keyOf(room, run);
+    try {
+      const { ending } = await options.desk().end(room, run);
+      await leaving.get(key);
+      return ending ? read(known, ending) : failed(new CotableError('sync.serverExecutionFailed', { name: known.name }));
+    } catch (error) {
+      return failed(asRefusal(known, error));
+    } finally {
+      callers.delete(key);
+    }
+  }
+
+  async function handle(known: KnownEvent, ctx: EngineContext, { data, ignoreSelf }: EventInput): Promise<Kept> {
+    const { room, runId: run, userId } = ctx;
+    const caller = callers.get(keyOf(room, run));
+    if (!caller) throw new TypeError('who asked is not known any more');
+    const but = ignoreSelf ? { but: userId } : undefined;
+    const returned = readReturned(
+      known.event.server ? await known.event.server(serverContext(caller, ctx, data, but) as never) : { status: 'success' },
+    );
+    if (!returned) throw new TypeError('its server handler returned no answer that is plain JSON');
+    if (returned.status === 'error') return { failure: returned };
+    const { output: result } = returned;
+    const recipientCount = fanOut.count(room, but?.but);
+    const deliver = await fanOut.prepare({ known, room, run, data, output: result, ...but });
+    leave(room, run, deliver);
+    return { result, recipientCount };
+  }
+
+  function serverContext(caller: EventCaller, ctx: EngineContext, data: unknown, but: { readonly but: string } | undefined): object {
+    const { room, signal, mutate, table: read, enqueueAction, say } = ctx;
+    return {
+      clientInput: data,
+      user: caller.session,
+      functions: options.functions,
+      roomCode: room,
+      signal,
+      mutate,
+      table: read,
+      enqueueAction,
+      // Of nobody that is known there is but the link.
+      stream: (piece: unknown) => say([FOR_ASKER, piece], [caller.userId || caller.sessionId]),
+      broadcastStream: (piece: unknown) => say([FOR_CALLBACKS, piece], but ?? 'room'),
+      streamTo: (names: readonly string[], piece: unknown) => say([FOR_CALLBACKS, piece], names),
+    };
+  }
+
+  /** The event leaves once the end of its run is kept, and never if it ends otherwise. */
+  function leave(room: string, run: string, deliver: () => void): void {
+    const key = keyOf(room, run);
+    const left = options
+      .desk()
+      .end(room, run)
+      .then(
+        ({ ending }) => {
+          if (ending?.status === 'succeeded') deliver();
+        },
+        (error: unknown) => logger.warn({ room, run, error }, 'an event did not leave'),
+      )
+      .finally(() => leaving.delete(key));
+    leaving.set(key, left);
+  }
+
+  return {
+    actions: Object.fromEntries(
+      table.all.map((known) => [
+        known.action,
+        {
+          run: (ctx: EngineContext, input: never) => handle(known, ctx, input),
+          cell: undefined,
+          onSettled: undefined,
+          onEnding: undefined,
+          // The handler runs exactly once: what a crash cut off is not begun again.
+          isAtMostOnce: true,
+          retry: { attempts: 1, firstDelayMs: 0, maxDelayMs: 0 },
+          timeoutMs: RUN_MS,
+          concurrency: undefined,
+          cron: [],
+        },
+      ]),
+    ),
+
+    async ask({ room, request, name, version, data, ignoreSelf, requireReceivers }, caller) {
+      const known = table.find(name, version);
+      if (room === '') throw new CotableError('sync.missingReceiver', {});
+      if (!(request.length > 0 && request.length <= MAX_KEY && isWellFormed(request))) {
+        throw new CotableError('sync.invalidRequest', { problem: `a key is a well-formed string of 1 to ${MAX_KEY} characters` });
+      }
+      options.limit(known, caller);
+      await permit(known, caller, room);
+      const run = syncRunId(known, caller.userId, request);
+      const input: EventInput = { data, ignoreSelf };
+      const key = keyOf(room, run);
+      const before = callers.get(key);
+      try {
+        if (requireReceivers && fanOut.count(room, ignoreSelf ? caller.userId : undefined) === 0) {
+          // What was asked for before, when there was somebody, is answered as it was then.
+          if (!(await options.desk().find(room, run))) throw new CotableError('sync.noReceiversFound', { receiver: room });
+        }
+        callers.set(key, caller);
+        await options.desk().ask({ id: run, name: known.action, input, isKeyed: true }, { userId: caller.userId, room });
+      } catch (error) {
+        if (before) callers.set(key, before);
+        else callers.delete(key);
+        throw asRefusal(known, error);
+      }
+      return { run, outcome: outcomeOf(known, room, run) };
+    },
+
+    async drop(room, run, userId) {
+      try {
+        await options.desk().cancel(room, run, userId);
+      } catch (error) {
+        if (!isCotableError(error, 'run.notFound') && !isCotableError(error, 'run.terminal')) throw error;
+      }
+    },
+  };
+}
+
+/** How a run ended, as who asked for the event hears it. */
+function read(known: KnownEvent, ending: RunEnding): Outcome {
+  if (ending.status !== 'succeeded') return failed(asRefusal(known, errorOf(ending.error)));
+  const kept = JSON.parse(ending.output) as Kept;
+  return 'failure' in kept ? kept.failure : { status: 'success', ...kept };
+}
+
+/** Runs are a matter of the relay: who asks for an event hears of the event. */
+function asRefusal({ name, version }: KnownEvent, error: unknown): CotableError {
+  const execution = new CotableError('sync.serverExecutionFailed', { name }, { cause: error });
+  if (!isCotableError(error)) return execution;
+  switch (error.code) {
+    case 'action.unknown':
+      return new CotableError('sync.notFound', { name, version });
+    case 'action.invalidInput':
+      return invalidInput(error.params.issues);
+    case 'value.notJson':
+      return invalidInput([{ message: `${error.params.found} is not plain JSON`, path: error.params.path.split('.').slice(2) }]);
+    case 'run.timeout':
+      return new CotableError('sync.requestTimeout', { name, ms: error.params.ms });
+    case 'run.canceled':
+      return new CotableError('request.aborted', {});
+    default: {
+      // What the app refused with passes, and so does that the relay cannot work now.
+      const { code } = error as CotableError;
+      const passes =
+        !Object.hasOwn(catalogue, code) || /^(sync|relay|storage|auth|room)\./.test(code) || code === 'action.idempotencyMismatch';
+      return passes ? error : execution;
+    }
+  }
+}
+
+function invalidInput(issues: readonly Issue[]): CotableError {
+  const message = issues.map((issue) => `${['data', ...issue.path].join('.')}: ${issue.message}`).join('; ');
+  return new CotableError('sync.invalidInputType', { message, issues });
+}
