@@ -41,6 +41,7 @@ export type { StreamThrottle, StreamThrottleOptions } from './stream-throttle.ts
 export { definePlatform } from './platform.ts';
 export type { Platform, PlatformCall, PlatformCaller } from './platform.ts';
 export type { Compaction, LimitOptions, Limits } from './limits.ts';
+export type { Backplane } from '../ports/backplane.ts';
 export type { Logger } from '../ports/logger.ts';
 export type { Refusal } from '../ports/refusal.ts';
 export type { StreamPart, StreamStorage } from '../ports/stream-storage.ts';

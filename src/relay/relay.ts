@@ -1,4 +1,5 @@
 import { asCotableError, CotableError } from '../errors.ts';
+import type { Backplane } from '../ports/backplane.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
@@ -28,7 +29,7 @@ export interface RelayParts extends RoomApp {
   readonly otherApp?: (room: string) => RoomApp | undefined;
   readonly hooks: AnyHooks;
   readonly platform: Platform;
-  readonly events?: RoomEventOptions;
+  readonly events?: RoomEventOptions & { readonly backplane?: Backplane | undefined };
   readonly storage: RelayStorage;
   readonly clock: Clock;
   readonly random: Random;
@@ -76,6 +77,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     ...parts.events,
     clock,
     logger,
+    id: newName(),
     desk: () => desk,
     room: roomOf,
   });
@@ -128,6 +130,11 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   };
   runner.start();
 
+  /** Of no use to anybody but as a name, and not to be guessed. */
+  function newName(): string {
+    return `${randomName(random).toString(36)}-${randomName(random).toString(36)}`;
+  }
+
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
     const drop = (limit: number): void => {
       logger.warn({ code: 'limit.links', limit, ip: origin.ip }, 'link closed');
@@ -141,8 +148,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       guard,
       check: checkFirst,
       isOpen: roomEvents.table.hasOpen,
-      // Of no use to anybody but as a name, and not to be guessed.
-      sessionId: `${randomName(random).toString(36)}-${randomName(random).toString(36)}`,
+      sessionId: newName(),
       async join(newcomer, first, seated) {
         if (known.size >= limits.links) throw new CotableError('limit.links', { limit: limits.links });
         leaveStrangers();
@@ -247,6 +253,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   async function close(): Promise<void> {
     desk.close();
+    roomEvents.close();
     await streamLog.close();
     const loaded = await Promise.allSettled(rooms.values());
     for (const result of loaded) {

@@ -2,6 +2,7 @@ import { catalogue } from '../../catalogue.ts';
 import { CotableError, errorOf, isCotableError, type Issue } from '../../errors.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { RunEnding } from '../../ports/run-storage.ts';
+import { MAX_FRAME_BYTES, roomNameProblem } from '../../protocol/limits.ts';
 import type { Session } from '../../schema/schema.ts';
 import { isWellFormed } from '../../util/text.ts';
 import type { EngineContext } from '../backend.ts';
@@ -9,6 +10,7 @@ import type { RunDesk } from '../run-desk.ts';
 import type { Policies } from '../runs/policy.ts';
 import { FOR_ASKER, FOR_CALLBACKS, syncRunId, type EventInput, type EventTable, type KnownEvent } from './events.ts';
 import type { FanOut } from './fan-out.ts';
+import type { EventLimits } from './limits.ts';
 import { failed, type Outcome } from './messages.ts';
 import { readReturned } from './returned.ts';
 
@@ -40,6 +42,8 @@ export interface TakenEvent {
   readonly run: string;
   /** Resolves once it has ended and the events have left. Never rejects. */
   readonly outcome: Promise<Outcome>;
+  /** What the handler says to who asked, from the beginning on, for who is no viewer of the room. Throws as `RunDesk.read` does. */
+  said(): AsyncIterable<unknown>;
 }
 
 /** Requests for events are runs of the engine: this asks for them, and says what a run does. */
@@ -54,6 +58,8 @@ export interface EventDoor {
 
 const MAX_KEY = 256;
 const RUN_MS = 15 * 60_000;
+/** It goes in one frame, with what a per-recipient handler adds. */
+const MAX_OUTPUT_BYTES = MAX_FRAME_BYTES / 2;
 
 /** What a run of an event ends with. */
 type Kept = { readonly result: unknown; readonly recipientCount: number } | { readonly failure: Outcome };
@@ -63,8 +69,7 @@ export function createEventDoor(options: {
   readonly fanOut: FanOut;
   readonly functions: object;
   readonly logger: Logger;
-  /** Throws `sync.rateLimitExceeded`. */
-  readonly limit: (known: KnownEvent, caller: EventCaller) => void;
+  readonly limits: EventLimits;
   readonly desk: () => RunDesk;
 }): EventDoor {
   const { table, fanOut, logger } = options;
@@ -104,20 +109,44 @@ export function createEventDoor(options: {
     const caller = callers.get(keyOf(room, run));
     if (!caller) throw new TypeError('who asked is not known any more');
     const but = ignoreSelf ? { but: userId } : undefined;
-    const returned = readReturned(
-      known.event.server ? await known.event.server(serverContext(caller, ctx, data, but) as never) : { status: 'success' },
-    );
+    const leaves = leave(room, run);
+    const { server } = known.event;
+    const returned = readReturned(server ? await server(serverContext(known, caller, ctx, data, but) as never) : { status: 'success' });
     if (!returned) throw new TypeError('its server handler returned no answer that is plain JSON');
     if (returned.status === 'error') return { failure: returned };
     const { output: result } = returned;
-    const recipientCount = fanOut.count(room, but?.but);
-    const deliver = await fanOut.prepare({ known, room, run, data, output: result, ...but });
-    leave(room, run, deliver);
+    if (Buffer.byteLength(JSON.stringify(result)) > MAX_OUTPUT_BYTES)
+      throw new TypeError(`its server handler returned more than ${MAX_OUTPUT_BYTES} bytes`);
+    const [recipientCount, deliver] = await Promise.all([
+      fanOut.count(room, but?.but),
+      fanOut.prepare({ known, room, run, data, output: result, ...but }, userId, () => inputOf(room, run)),
+    ]);
+    leaves(deliver);
     return { result, recipientCount };
   }
 
-  function serverContext(caller: EventCaller, ctx: EngineContext, data: unknown, but: { readonly but: string } | undefined): object {
-    const { room, signal, mutate, table: read, enqueueAction, say } = ctx;
+  async function* said({ event }: KnownEvent, room: string, run: string, caller: EventCaller): AsyncGenerator<unknown, void, undefined> {
+    if (!event.stream) return;
+    for await (const news of options.desk().read({ room, run, kind: 'items' }, caller)) {
+      if (news.type !== 'said') continue;
+      for (const [to, piece] of news.pieces as readonly (readonly [number, unknown])[]) if (to === FOR_ASKER) yield piece;
+    }
+  }
+
+  async function inputOf(room: string, run: string): Promise<string> {
+    const stored = await options.desk().find(room, run);
+    return stored?.input ?? 'null';
+  }
+
+  function serverContext(
+    known: KnownEvent,
+    caller: EventCaller,
+    ctx: EngineContext,
+    data: unknown,
+    but: { readonly but: string } | undefined,
+  ): object {
+    const { room, signal, mutate, table: read, enqueueAction } = ctx;
+    const say = fanOut.sayer(room, ctx.runId, known.action, ctx.say);
     return {
       clientInput: data,
       user: caller.session,
@@ -134,20 +163,27 @@ export function createEventDoor(options: {
     };
   }
 
-  /** The event leaves once the end of its run is kept, and never if it ends otherwise. */
-  function leave(room: string, run: string, deliver: () => void): void {
+  /** The event leaves once the end of its run is kept, and never if it ends otherwise. The function returned says how. */
+  function leave(room: string, run: string): (deliver: () => void) => void {
     const key = keyOf(room, run);
+    let deliver: (() => void) | undefined;
     const left = options
       .desk()
       .end(room, run)
       .then(
         ({ ending }) => {
-          if (ending?.status === 'succeeded') deliver();
+          const isDelivered = ending?.status === 'succeeded' && deliver !== undefined;
+          fanOut.over(room, run, isDelivered);
+          if (isDelivered) deliver?.();
         },
-        (error: unknown) => logger.warn({ room, run, error }, 'an event did not leave'),
+        (error: unknown) => {
+          fanOut.over(room, run, false);
+          logger.warn({ room, run, error }, 'an event did not leave');
+        },
       )
       .finally(() => leaving.delete(key));
     leaving.set(key, left);
+    return (how) => void (deliver = how);
   }
 
   return {
@@ -171,18 +207,19 @@ export function createEventDoor(options: {
 
     async ask({ room, request, name, version, data, ignoreSelf, requireReceivers }, caller) {
       const known = table.find(name, version);
-      if (room === '') throw new CotableError('sync.missingReceiver', {});
+      const problem = roomNameProblem(room);
+      if (problem !== undefined) throw new CotableError('room.invalidName', { problem });
       if (!(request.length > 0 && request.length <= MAX_KEY && isWellFormed(request))) {
         throw new CotableError('sync.invalidRequest', { problem: `a key is a well-formed string of 1 to ${MAX_KEY} characters` });
       }
-      options.limit(known, caller);
+      options.limits.event(known, caller);
       await permit(known, caller, room);
       const run = syncRunId(known, caller.userId, request);
       const input: EventInput = { data, ignoreSelf };
       const key = keyOf(room, run);
       const before = callers.get(key);
       try {
-        if (requireReceivers && fanOut.count(room, ignoreSelf ? caller.userId : undefined) === 0) {
+        if (requireReceivers && (await fanOut.count(room, ignoreSelf ? caller.userId : undefined)) === 0) {
           // What was asked for before, when there was somebody, is answered as it was then.
           if (!(await options.desk().find(room, run))) throw new CotableError('sync.noReceiversFound', { receiver: room });
         }
@@ -193,7 +230,7 @@ export function createEventDoor(options: {
         else callers.delete(key);
         throw asRefusal(known, error);
       }
-      return { run, outcome: outcomeOf(known, room, run) };
+      return { run, outcome: outcomeOf(known, room, run), said: () => said(known, room, run, caller) };
     },
 
     async drop(room, run, userId) {

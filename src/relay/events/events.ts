@@ -76,12 +76,6 @@ export function syncRunId({ name, version }: KnownEvent, userId: string, request
   return `${name}/${version}~${Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** Of the event whose stream or delivery it is; `undefined` for what is no request. */
-export function eventOfRun(table: EventTable, run: string): KnownEvent | undefined {
-  const [path = ''] = run.split('~', 1);
-  return table.all.find(({ name, version }) => path === `${name}/${version}`);
-}
-
 type Checked = ReturnType<Validator['~standard']['validate']>;
 
 /** Checks what a validator is made of here: `check` gets the value. */
@@ -89,7 +83,8 @@ function validator(check: (value: unknown) => Checked): Validator {
   return { '~standard': { version: 1, vendor: 'cotable', validate: check } };
 }
 
-const ANYTHING = validator((value) => ({ value }));
+/** Takes whatever is plain JSON. */
+export const ANYTHING = validator((value) => ({ value }));
 
 /** `{ data, ignoreSelf }` with `data` as the event's validator gives it; issues are of `data` alone. */
 function inputOf(input: Validator): Validator {

@@ -1,73 +1,88 @@
+import type { Backplane } from '../../ports/backplane.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
-import { joinFrames } from '../../protocol/message.ts';
-import { encodeSyncFrame } from '../../protocol/sync-codec.ts';
-import type { Session } from '../../schema/schema.ts';
-import type { OpenRoom } from '../open-room.ts';
-import { runRecipients, type Listener, type RoomEvent } from './recipients.ts';
+import type { Audience } from '../stream-source.ts';
+import { toPiece } from '../stream-pieces.ts';
+import type { RoomStreams } from '../streams.ts';
+import type { EventTable } from './events.ts';
+import type { LocalFanOut } from './local-fan-out.ts';
+import { createMirror, type Mirror } from './mirror.ts';
+import { createPeers, NO_PEERS } from './peers.ts';
+import type { RoomEvent } from './recipients.ts';
 
-/** Who listens in which room, and how events get there. Knows the links of this relay alone. */
+/** How events reach everybody in a room, on whatever relay they are. */
 export interface FanOut {
-  /** A session gets the events of a room from now on. The function returned ends that. */
-  listen(room: string, listener: Listener): () => void;
+  /** Somebody is in a room here: what other relays run in it reaches the room. The function returned ends that. */
+  attend(room: string, streams: RoomStreams): () => void;
   /** How many sessions would get an event. */
-  count(room: string, but?: string): number;
-  /** The session of one that listens here. */
-  sessionOf(sessionId: string): Session | null;
-  /** Has the per-recipient handlers run. Resolves with what delivers the event, once it may be. */
-  prepare(event: RoomEvent): Promise<() => void>;
+  count(room: string, but?: string): Promise<number>;
+  /** Says a piece elsewhere too; `said` says it here, and throws what is wrong with it. The function is for one run. */
+  sayer(room: string, run: string, action: string, said: (piece: unknown, to: Audience) => void): (piece: unknown, to: Audience) => void;
+  /** As {@link LocalFanOut.prepare}, on all relays. `input` is that of the run, as it is kept. */
+  prepare(event: RoomEvent, userId: string, input: () => Promise<string>): Promise<() => void>;
+  /** The run of an event has ended: it leaves on other relays, or never does. */
+  over(room: string, run: string, isDelivered: boolean): void;
+  close(): void;
 }
 
 export function createFanOut(options: {
-  readonly functions: object;
+  readonly backplane: Backplane | undefined;
+  readonly id: string;
+  readonly table: EventTable;
+  readonly local: LocalFanOut;
   readonly clock: Clock;
   readonly logger: Logger;
-  room(name: string): Promise<OpenRoom>;
 }): FanOut {
-  const rooms = new Map<string, Set<Listener>>();
-  const sessions = new Map<string, Session>();
-
-  function targets(room: string, but: string | undefined): Listener[] {
-    return [...(rooms.get(room) ?? [])].filter(({ userId }) => userId !== but);
-  }
-
-  function isHere(room: string, listener: Listener): boolean {
-    return rooms.get(room)?.has(listener) ?? false;
-  }
+  const { backplane, table, local } = options;
+  const mirrors = new Map<string, { readonly mirror: Mirror; members: number; readonly end: () => void }>();
+  const peers = backplane
+    ? createPeers({
+        ...options,
+        backplane,
+        count: local.count,
+        gone(relay) {
+          for (const { mirror } of mirrors.values()) mirror.gone(relay);
+        },
+      })
+    : NO_PEERS;
 
   return {
-    listen(room, listener) {
-      const listeners = rooms.get(room) ?? new Set();
-      rooms.set(room, listeners.add(listener));
-      sessions.set(listener.sessionId, listener.session);
+    attend(room, streams) {
+      if (!backplane) return () => undefined;
+      const known = mirrors.get(room);
+      const mirror = known?.mirror ?? createMirror({ ...options, room, streams, fanOut: local });
+      const here = known ?? { mirror, members: 0, end: peers.attend(room, mirror.hear) };
+      mirrors.set(room, here);
+      here.members += 1;
       return () => {
-        sessions.delete(listener.sessionId);
-        if (listeners.delete(listener) && listeners.size === 0 && rooms.get(room) === listeners) rooms.delete(room);
+        here.members -= 1;
+        if (here.members > 0) return;
+        mirrors.delete(room);
+        here.end();
+        mirror.close();
       };
     },
-    count: (room, but) => targets(room, but).length,
-    sessionOf: (sessionId) => sessions.get(sessionId) ?? null,
+    count: async (room, but) => local.count(room, but) + (await peers.count(room, but)),
 
-    async prepare(event) {
-      const { known, room, run, but, output } = event;
-      const listeners = targets(room, but);
-      const serverOutput = JSON.stringify(output);
-      if (!known.event.recipient) {
-        return () => {
-          const message = toMessage(run, serverOutput, '{}');
-          for (const listener of listeners) if (isHere(room, listener)) listener.send(message);
-        };
+    sayer(room, run, action, said) {
+      if (!backplane) return said;
+      const declared = { name: action, definition: table.shapes[action]?.stream };
+      let number = 0;
+      return (piece, to) => {
+        said(piece, to);
+        peers.tell(room, { type: 'said', run, number, piece: toPiece(declared, piece), to });
+        number += 1;
+      };
+    },
+
+    async prepare(event, userId, input) {
+      const { room, run, known, output } = event;
+      if (backplane) {
+        peers.tell(room, { type: 'event', run, action: known.action, input: await input(), userId, output: JSON.stringify(output) });
       }
-      const deliveries = await runRecipients(event, listeners, { ...options, place: await options.room(room) });
-      return () => {
-        for (const { listener, clientOutput } of deliveries) {
-          if (isHere(room, listener)) listener.send(toMessage(run, serverOutput, clientOutput));
-        }
-      };
+      return local.prepare(event);
     },
+    over: (room, run, isDelivered) => peers.tell(room, { type: 'over', run, isDelivered }),
+    close: peers.close,
   };
-}
-
-function toMessage(run: string, serverOutput: string, clientOutput: string): Uint8Array {
-  return joinFrames([encodeSyncFrame({ type: 'event', run, serverOutput, clientOutput })]);
 }

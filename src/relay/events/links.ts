@@ -6,9 +6,11 @@ import type { SyncFrame, SyncRelayFrame } from '../../protocol/sync-frames.ts';
 import type { SyncResponse } from '../../schema/events.ts';
 import type { Member } from '../member.ts';
 import type { RoomStreams } from '../streams.ts';
-import type { EventCaller, EventDoor } from './door.ts';
-import { syncRunId, type EventTable } from './events.ts';
+import type { EventCaller, EventDoor, TakenEvent } from './door.ts';
+import { FOR_ASKER, syncRunId, type EventTable } from './events.ts';
 import type { FanOut } from './fan-out.ts';
+import type { LocalFanOut } from './local-fan-out.ts';
+import type { EventLimits } from './limits.ts';
 import { failed, type Outcome } from './messages.ts';
 import type { EventSeat } from './seat.ts';
 
@@ -17,12 +19,15 @@ export function createEventLinks(options: {
   readonly table: EventTable;
   readonly door: EventDoor;
   readonly fanOut: FanOut;
+  readonly local: LocalFanOut;
+  readonly limits: EventLimits;
   readonly answer: (outcome: Outcome, locale: string) => SyncResponse;
 }): (member: Member, streams: RoomStreams) => EventSeat {
-  const { table, door, fanOut, answer } = options;
+  const { table, door, fanOut, local, limits, answer } = options;
 
   return (member, streams) => {
     const { room } = member;
+    const unattend = fanOut.attend(room, streams);
     let unlisten = (): void => undefined;
     let isGone = false;
     /** Requests that are being kept: nothing is dropped before. */
@@ -49,17 +54,31 @@ export function createEventLinks(options: {
     };
 
     async function ask({ request, name, version, data, ignoreSelf, requireReceivers }: SyncFrame): Promise<Outcome> {
+      limits.address(member.ip);
       const taking = door.ask({ room, request, name, version, data: parseJson(data), ignoreSelf, requireReceivers }, caller);
       const kept = taking.then(({ run }) => run);
       kept.catch(() => undefined);
       asking.set(request, kept);
       try {
-        const { run, outcome } = await taking;
-        send({ type: 'taken', request, run });
-        return await outcome;
+        const taken = await taking;
+        send({ type: 'taken', request, run: taken.run });
+        if (member.userId === '') await show(taken);
+        return await taken.outcome;
       } finally {
         if (asking.get(request) === kept) asking.delete(request);
       }
+    }
+
+    /** Nobody that is known is no viewer of the room: what is said to it alone comes all the same. */
+    async function show({ run, said }: TakenEvent): Promise<void> {
+      let offset = 0;
+      for await (const piece of said()) {
+        if (offset === 0) member.send({ type: 'stream', run, attempt: 1, kind: 'items', cell: undefined });
+        member.send({ type: 'delta', run, offset, body: JSON.stringify([[FOR_ASKER, piece]]) });
+        offset += 1;
+        await member.drained();
+      }
+      member.send({ type: 'streamEnd', run, attempt: 1, seq: 0, length: offset });
     }
 
     return {
@@ -68,7 +87,7 @@ export function createEventLinks(options: {
         unlisten = () => undefined;
         // Nobody that is known asks, and gets nothing of the room.
         if (!isOn || isGone || !member.session) return;
-        unlisten = fanOut.listen(room, { userId: member.userId, sessionId: member.sessionId, session: member.session, send: sendBehind });
+        unlisten = local.listen(room, { userId: member.userId, sessionId: member.sessionId, session: member.session, send: sendBehind });
       },
 
       async sync(frame) {
@@ -92,6 +111,7 @@ export function createEventLinks(options: {
       leave() {
         isGone = true;
         unlisten();
+        unattend();
       },
     };
   };

@@ -1,11 +1,12 @@
 import { CotableError, errorOf } from '../../errors.ts';
+import type { Logger } from '../../ports/logger.ts';
 import type { SyncFailure, SyncResponse } from '../../schema/events.ts';
 import { forStrangers } from '../for-strangers.ts';
 
 /**
  * What people read of an answer, in a language of theirs. `code` is of Cotable's catalogue, of the app's own, or `sync.success`.
- * `locale` is what the request says, as `Accept-Language` does; empty where it says nothing. Where it throws, or gives no
- * text, the English of the catalogue is taken.
+ * `locale` is what the request says, as `Accept-Language` does; empty where it says nothing. Where it gives an empty text, or
+ * throws, which is logged, the English of the catalogue is taken.
  */
 export type Messages = (code: string, params: Readonly<Record<string, unknown>>, locale: string) => string;
 
@@ -25,13 +26,14 @@ export const SUCCESS = 'sync.success';
 export const englishMessages: Messages = (code, params) => (code === SUCCESS ? 'Done' : errorOf({ code, params }).message);
 
 /** Puts outcomes into words. */
-export function createAnswers(messages: Messages = englishMessages): (outcome: Outcome, locale: string) => SyncResponse {
+export function createAnswers(messages: Messages = englishMessages, logger: Logger): (outcome: Outcome, locale: string) => SyncResponse {
   function textOf(code: string, params: Readonly<Record<string, unknown>>, locale: string): string {
     try {
       const text: unknown = messages(code, params, locale);
       if (typeof text === 'string' && text !== '') return text;
-    } catch {
+    } catch (error) {
       // An answer is due all the same: in English.
+      logger.warn({ code, locale, error }, 'messages() threw');
     }
     return englishMessages(code, params, locale);
   }

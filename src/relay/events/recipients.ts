@@ -2,6 +2,7 @@ import { asCotableError, CotableError, isCotableError } from '../../errors.ts';
 import { catalogue } from '../../catalogue.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
+import { MAX_FRAME_BYTES } from '../../protocol/limits.ts';
 import type { Session } from '../../schema/schema.ts';
 import type { OpenRoom } from '../open-room.ts';
 import { FOR_CALLBACKS, type KnownEvent } from './events.ts';
@@ -36,6 +37,8 @@ export interface Delivery {
   readonly clientOutput: string;
 }
 
+/** Half of a frame: the rest is for what the server handler returned. */
+const MAX_OUTPUT_BYTES = MAX_FRAME_BYTES / 2 - 4096;
 /** A recipient's handler that takes longer has failed. */
 const RECIPIENT_MS = 30_000;
 /** After so many the rest of the process has its turn. */
@@ -62,7 +65,7 @@ async function runRecipient(
   { place, functions, clock, logger }: Parameters<typeof runRecipients>[2],
 ): Promise<Delivery | undefined> {
   const { sessionId: token } = listener;
-  const name = known.action;
+  const { name } = known;
   // A stream of its own: what is said to one recipient is nobody else's.
   const id = `${run}~${token}`;
   const stream = place.streams.of(id, known.recipientStream);
@@ -85,7 +88,9 @@ async function runRecipient(
     const returned = readReturned(await Promise.race([answered, late]));
     if (!returned) throw new CotableError('sync.invalidClientResponse', { name });
     if (returned.status === 'error') throw new CotableError('sync.clientRejected', { name, reason: returned.errorCode });
-    return { listener, clientOutput: JSON.stringify(returned.output) };
+    const clientOutput = JSON.stringify(returned.output);
+    if (Buffer.byteLength(clientOutput) > MAX_OUTPUT_BYTES) throw new CotableError('sync.invalidClientResponse', { name });
+    return { listener, clientOutput };
   } catch (error) {
     const problem = problemOf(name, error);
     const { code, params } = problem;
