@@ -40,7 +40,7 @@ export function backplaneSuite(name: string, make: () => readonly [Backplane, Ba
     test('[BP2] what one publishes arrives in order and whole, and is the receiver’s own', async () => {
       const [one, two] = [hear(0), hear(1)];
       for (let n = 0; n < 2_000; n++)
-        ends[0].publish(channel, new Uint8Array([n >> 8, n & 255, ...new Array<number>(n % 50).fill(n & 255)]));
+        ends[0].publish(channel, new Uint8Array([n >> 8, n & 255, ...Array.from({ length: n % 50 }, () => n & 255)]));
       await Promise.all([has(one.heard, 2_000), has(two.heard, 2_000)]);
       for (const { heard } of [one, two]) {
         expect(heard.map(([high = 0, low = 0]) => high * 256 + low)).toEqual(Array.from({ length: 2_000 }, (_, n) => n));

@@ -182,7 +182,7 @@ describe('an event asked for over HTTP', () => {
       body: JSON.stringify(post),
       signal: gone.signal,
     });
-    const [first] = await Promise.all([eventsOf(await asked).next()]);
+    const first = await eventsOf(await asked).next();
     expect(first.value).toEqual({ event: 'stream', data: { step: 1 } });
     gone.abort();
     open();

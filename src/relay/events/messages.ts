@@ -20,10 +20,10 @@ export type Outcome =
       readonly httpStatus?: number;
     };
 
-export const SUCCESS = 'sync.success';
+const SUCCESS = 'sync.success';
 
 /** Without a text of the app's own: what happened, with each `{param}` filled in. A code of the app's own is its own text. */
-export const englishMessages: Messages = (code, params) => (code === SUCCESS ? 'Done' : errorOf({ code, params }).message);
+const englishMessages: Messages = (code, params) => (code === SUCCESS ? 'Done' : errorOf({ code, params }).message);
 
 /** Puts outcomes into words. */
 export function createAnswers(messages: Messages = englishMessages, logger: Logger): (outcome: Outcome, locale: string) => SyncResponse {
