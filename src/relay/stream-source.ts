@@ -94,7 +94,7 @@ export function createStreamSource(options: {
 
   function numberOf(audience: Audience): number {
     const heard = toHeard(audience);
-    const key = heard.names ? JSON.stringify([...heard.names].sort()) : `-${heard.but ?? ''}`;
+    const key = heard.names ? JSON.stringify([...heard.names].sort()) : heard.but === undefined ? '' : `-${heard.but}`;
     let number = numbers.get(key);
     if (number === undefined) {
       number = audiences.length;

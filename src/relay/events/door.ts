@@ -73,8 +73,8 @@ export function createEventDoor(options: {
   readonly desk: () => RunDesk;
 }): EventDoor {
   const { table, fanOut, logger } = options;
-  /** Who asked for a run that has not ended. */
-  const callers = new Map<string, EventCaller>();
+  /** By what name who asked for a run is told of it, where nobody is known. */
+  const strangers = new Map<string, string>();
   /** Of runs that have sent their events, or are about to. */
   const leaving = new Map<string, Promise<void>>();
   const keyOf = (room: string, run: string): string => JSON.stringify([room, run]);
@@ -100,18 +100,16 @@ export function createEventDoor(options: {
     } catch (error) {
       return failed(asRefusal(known, error));
     } finally {
-      callers.delete(key);
+      strangers.delete(key);
     }
   }
 
   async function handle(known: KnownEvent, ctx: EngineContext, { data, ignoreSelf }: EventInput): Promise<Kept> {
     const { room, runId: run, userId } = ctx;
-    const caller = callers.get(keyOf(room, run));
-    if (!caller) throw new TypeError('who asked is not known any more');
     const but = ignoreSelf ? { but: userId } : undefined;
     const leaves = leave(room, run);
     const { server } = known.event;
-    const returned = readReturned(server ? await server(serverContext(known, caller, ctx, data, but) as never) : { status: 'success' });
+    const returned = readReturned(server ? await server(serverContext(known, ctx, data, but) as never) : { status: 'success' });
     if (!returned) throw new TypeError('its server handler returned no answer that is plain JSON');
     if (returned.status === 'error') return { failure: returned };
     const { output: result } = returned;
@@ -138,26 +136,20 @@ export function createEventDoor(options: {
     return stored?.input ?? 'null';
   }
 
-  function serverContext(
-    known: KnownEvent,
-    caller: EventCaller,
-    ctx: EngineContext,
-    data: unknown,
-    but: { readonly but: string } | undefined,
-  ): object {
-    const { room, signal, mutate, table: read, enqueueAction } = ctx;
+  function serverContext(known: KnownEvent, ctx: EngineContext, data: unknown, but: { readonly but: string } | undefined): object {
+    const { room, userId, session, signal, mutate, table: read, enqueueAction } = ctx;
+    const asker = (): readonly string[] => (userId === '' ? [strangers.get(keyOf(room, ctx.runId)) ?? ''] : [userId]);
     const say = fanOut.sayer(room, ctx.runId, known.action, ctx.say);
     return {
       clientInput: data,
-      user: caller.session,
+      user: userId === '' ? null : session,
       functions: options.functions,
       roomCode: room,
       signal,
       mutate,
       table: read,
       enqueueAction,
-      // Of nobody that is known there is but the link.
-      stream: (piece: unknown) => say([FOR_ASKER, piece], [caller.userId || caller.sessionId]),
+      stream: (piece: unknown) => say([FOR_ASKER, piece], asker()),
       broadcastStream: (piece: unknown) => say([FOR_CALLBACKS, piece], but ?? 'room'),
       streamTo: (names: readonly string[], piece: unknown) => say([FOR_CALLBACKS, piece], names),
     };
@@ -194,9 +186,9 @@ export function createEventDoor(options: {
           run: (ctx: EngineContext, input: never) => handle(known, ctx, input),
           cell: undefined,
           onSettled: undefined,
-          onEnding: undefined,
           // The handler runs exactly once: what a crash cut off is not begun again.
           isAtMostOnce: true,
+          as: 'caller' as const,
           retry: { attempts: 1, firstDelayMs: 0, maxDelayMs: 0 },
           timeoutMs: RUN_MS,
           concurrency: undefined,
@@ -217,17 +209,22 @@ export function createEventDoor(options: {
       const run = syncRunId(known, caller.userId, request);
       const input: EventInput = { data, ignoreSelf };
       const key = keyOf(room, run);
-      const before = callers.get(key);
+      const before = strangers.get(key);
       try {
         if (requireReceivers && (await fanOut.count(room, ignoreSelf ? caller.userId : undefined)) === 0) {
           // What was asked for before, when there was somebody, is answered as it was then.
           if (!(await options.desk().find(room, run))) throw new CotableError('sync.noReceiversFound', { receiver: room });
         }
-        callers.set(key, caller);
-        await options.desk().ask({ id: run, name: known.action, input, isKeyed: true }, { userId: caller.userId, room });
+        if (!caller.session) strangers.set(key, caller.sessionId);
+        await options
+          .desk()
+          .ask(
+            { id: run, name: known.action, input, isKeyed: true },
+            { userId: caller.userId, session: caller.session ?? undefined, room },
+          );
       } catch (error) {
-        if (before) callers.set(key, before);
-        else callers.delete(key);
+        if (before === undefined) strangers.delete(key);
+        else strangers.set(key, before);
         throw asRefusal(known, error);
       }
       return { run, outcome: outcomeOf(known, room, run), said: () => said(known, room, run, caller) };
