@@ -123,9 +123,13 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
     clock.soon(sendOn);
   }
 
+  function freshOnes(): StreamSource[] {
+    return awareness.states().flatMap(({ source }) => (source.isFresh ? [source] : []));
+  }
+
   /** Comes back for as long as there is something new each time, so that the timer ends by itself soon after the streams. */
   function sendOn(): void {
-    const fresh = awareness.states().flatMap(({ source }) => (source.isFresh ? [source] : []));
+    const fresh = freshOnes();
     isScheduled = fresh.length > 0 && !isClosed;
     if (!isScheduled) return;
     viewers.spread(fresh, 'now');
@@ -152,8 +156,9 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
     const stream = openOf(run);
     if (stream) {
       log.drop(stream.source);
-      // With the end and the row that come behind it.
-      viewers.spread([stream.source], 'in turn');
+      // With what others said before it, since the stream of one recipient goes on from that of its run, and with the end
+      // and the row that come behind it.
+      viewers.spread(freshOnes(), 'in turn');
       awareness.delete(owners.get(run) ?? 0);
       owners.delete(run);
       ended.add({ ...stream, end: seq });
