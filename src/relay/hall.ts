@@ -50,6 +50,8 @@ export function createHall(parts: HallParts): Hall {
   const present = new Map<Member, { readonly replica: number; writer: number }>();
   /** Those who are level: they get each group as it is committed. */
   const level = new Set<Member>();
+  /** Those that carry no tables. */
+  const guests = new Set<Member>();
 
   async function join(member: Member, first: HelloFrame | EnterFrame, seated: (seat: Seat) => void): Promise<void> {
     if (first.type === 'enter') return enter(member, first, seated);
@@ -72,6 +74,7 @@ export function createHall(parts: HallParts): Hall {
   function enter(member: Member, { streams: places }: EnterFrame, seated: (seat: Seat) => void): void {
     const { userId, sessionId } = member;
     present.set(member, { replica: 0, writer: 0 });
+    guests.add(member);
     member.sendMessage(joinFrames([encodeSyncFrame({ type: 'entered', userId, sessionId, now: clock.now() })]));
     const refuse = (): never => {
       throw new CotableError('protocol.badFrame', { problem: 'a link without tables says nothing of them' });
@@ -211,6 +214,7 @@ export function createHall(parts: HallParts): Hall {
   function leave(member: Member): void {
     present.delete(member);
     level.delete(member);
+    guests.delete(member);
     streams.leave(member);
     news.leave(member);
     if (present.size === 0) parts.left();
@@ -240,7 +244,7 @@ export function createHall(parts: HallParts): Hall {
       for (const { acceptance } of group) news.kept(acceptance.runs);
     },
     async sent() {
-      await Promise.allSettled([...level].map((member) => member.drained(0)));
+      await Promise.allSettled([...level, ...guests].map((member) => member.drained(0)));
     },
     clear(error, but) {
       for (const member of [...present.keys()]) if (member !== but) member.fail(error);

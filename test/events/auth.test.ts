@@ -128,4 +128,16 @@ describe('who may ask for an event', () => {
     expect(answer.errorParams?.['seconds']).toBeLessThanOrEqual(60);
     expect(answer.message).toBe(`Too many requests: try again in ${String(answer.errorParams?.['seconds'])} s`);
   });
+
+  it('[EV15] is limited anew when the window has passed', async () => {
+    const { enter } = await scene(
+      defineEvents({ schema }, (event) => ({ 'a/b': { v1: event({ input, server: () => ({ status: 'success' }) }) } })),
+      { rateLimiting: { defaultApiLimit: 1, windowMs: 300 } },
+    );
+    const [ann, ben] = [await enter('ann'), await enter('ben')];
+    const codes = [];
+    for (const link of [ann, ann, ben]) codes.push((await link.ask({ name: 'a/b' })).errorCode);
+    expect(codes).toEqual([undefined, 'sync.rateLimitExceeded', undefined]);
+    await expect.poll(async () => (await ann.ask({ name: 'a/b' })).status).toBe('success');
+  });
 });

@@ -122,7 +122,7 @@ describe('the per-recipient handler', () => {
     }
   });
 
-  it('[EV19 C16] costs nothing where there is none, and lets the process breathe where there are many', async () => {
+  it('[EV19 C16 CX3] costs nothing where there is none, and lets the process breathe where there are many', async () => {
     let running = 0;
     const turns: number[] = [];
     const { enter } = await scene(
