@@ -170,7 +170,14 @@ describe('the server handler', () => {
           v1: event({
             input: anything,
             server: ({ clientInput: { how } }) => {
-              if (how === 'returned') return { status: 'error', errorCode: 'chat.muted', errorParams: { until: 9 }, httpStatus: 451 };
+              if (how === 'returned')
+                return {
+                  status: 'error',
+                  errorCode: 'chat.muted',
+                  errorParams: { until: 9 },
+                  httpStatus: 451,
+                  errorMessage: 'for the log',
+                };
               if (how === 'rejected') return reject('chat.muted', { until: 9 });
               if (how === 'thrown') throw new Error('a secret of the server');
               return how === '' ? { status: 'success' } : (how as unknown as { status: 'success' });
@@ -195,6 +202,7 @@ describe('the server handler', () => {
       expect.stringContaining('a secret of the server'),
       expect.stringContaining('returned no answer'),
     ]);
+    expect(logged.find(({ message }) => message === 'an event was refused')?.fields).toMatchObject({ errorMessage: 'for the log' });
     // Nobody gets an event that failed.
     expect(ann.events()).toHaveLength(1);
   });

@@ -40,6 +40,8 @@ export interface EventFailure {
   readonly errorParams?: Readonly<Record<string, unknown>>;
   /** Default: that of the code in the catalogue, 400 for the app's own. */
   readonly httpStatus?: number;
+  /** For the log alone. */
+  readonly errorMessage?: string;
 }
 
 /** What a handler returns. All of a success but `status` is its output, plain JSON. */

@@ -111,7 +111,11 @@ export function createEventDoor(options: {
     const { server } = known.event;
     const returned = readReturned(server ? await server(serverContext(known, ctx, data, but) as never) : { status: 'success' });
     if (!returned) throw new TypeError('its server handler returned no answer that is plain JSON');
-    if (returned.status === 'error') return { failure: returned };
+    if (returned.status === 'error') {
+      const { errorMessage, ...failure } = returned;
+      logger.info({ room, run, event: known.name, errorCode: failure.errorCode, errorMessage }, 'an event was refused');
+      return { failure };
+    }
     const { output: result } = returned;
     if (Buffer.byteLength(JSON.stringify(result)) > MAX_OUTPUT_BYTES)
       throw new TypeError(`its server handler returned more than ${MAX_OUTPUT_BYTES} bytes`);

@@ -25,6 +25,14 @@ export interface FanOut {
   close(): void;
 }
 
+/** A room of which there are members here. */
+interface Attended {
+  readonly streams: RoomStreams;
+  readonly mirror: Mirror;
+  members: number;
+  readonly end: () => void;
+}
+
 export function createFanOut(options: {
   readonly backplane: Backplane | undefined;
   readonly id: string;
@@ -34,7 +42,7 @@ export function createFanOut(options: {
   readonly logger: Logger;
 }): FanOut {
   const { backplane, table, local } = options;
-  const mirrors = new Map<string, { readonly mirror: Mirror; members: number; readonly end: () => void }>();
+  const mirrors = new Map<string, Attended>();
   const peers = backplane
     ? createPeers({
         ...options,
@@ -49,17 +57,21 @@ export function createFanOut(options: {
   return {
     attend(room, streams) {
       if (!backplane) return () => undefined;
-      const known = mirrors.get(room);
-      const mirror = known?.mirror ?? createMirror({ ...options, room, streams, fanOut: local });
-      const here = known ?? { mirror, members: 0, end: peers.attend(room, mirror.hear) };
-      mirrors.set(room, here);
-      here.members += 1;
+      let here = mirrors.get(room);
+      // A room that was loaded again has other streams; who was in the one before is leaving.
+      if (here?.streams !== streams) {
+        const mirror = createMirror({ ...options, room, streams, fanOut: local });
+        here = { streams, mirror, members: 0, end: peers.attend(room, mirror.hear) };
+        mirrors.set(room, here);
+      }
+      const attended = here;
+      attended.members += 1;
       return () => {
-        here.members -= 1;
-        if (here.members > 0) return;
-        mirrors.delete(room);
-        here.end();
-        mirror.close();
+        attended.members -= 1;
+        if (attended.members > 0) return;
+        if (mirrors.get(room) === attended) mirrors.delete(room);
+        attended.end();
+        attended.mirror.close();
       };
     },
     count: async (room, but) => local.count(room, but) + (await peers.count(room, but)),

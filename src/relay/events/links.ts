@@ -109,6 +109,7 @@ export function createEventLinks(options: {
       },
 
       leave() {
+        if (isGone) return;
         isGone = true;
         unlisten();
         unattend();

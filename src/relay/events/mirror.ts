@@ -1,3 +1,4 @@
+import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { StreamDefinition } from '../../schema/schema.ts';
 import { parseJson } from '../../protocol/json.ts';
@@ -19,8 +20,12 @@ export interface Mirror {
   close(): void;
 }
 
+/** No event is at work for longer: that it is over was not heard. */
+const FORGOTTEN_MS = 20 * 60_000;
+
 interface Mirrored {
   readonly relay: string;
+  readonly since: number;
   stream: RunStream | undefined;
   /** How many pieces were heard; `undefined`: one was missed, and what comes behind it is not shown. */
   heard: number | undefined;
@@ -33,13 +38,19 @@ export function createMirror(options: {
   readonly streams: RoomStreams;
   readonly table: EventTable;
   readonly fanOut: LocalFanOut;
+  readonly clock: Pick<Clock, 'now'>;
   readonly logger: Logger;
 }): Mirror {
-  const { room, streams, table, fanOut, logger } = options;
+  const { room, streams, table, fanOut, clock, logger } = options;
   const runs = new Map<string, Mirrored>();
 
   function of(relay: string, run: string): Mirrored {
-    const known = runs.get(run) ?? { relay, stream: undefined, heard: 0, delivery: undefined };
+    const since = clock.now();
+    for (const [old, mirrored] of runs) {
+      if (since - mirrored.since < FORGOTTEN_MS) break;
+      end(old, mirrored);
+    }
+    const known = runs.get(run) ?? { relay, since, stream: undefined, heard: 0, delivery: undefined };
     runs.set(run, known);
     return known;
   }

@@ -94,7 +94,9 @@ async function runRecipient(
   } catch (error) {
     const problem = problemOf(name, error);
     const { code, params } = problem;
-    logger.warn({ room, run, sessionId: token, code, params, error: problem.cause }, 'an event does not reach a recipient');
+    const fields = { room, run, sessionId: token, code, params, error: problem.cause };
+    // To refuse is what it may be there for.
+    logger[code === 'sync.clientRejected' ? 'info' : 'warn'](fields, 'an event does not reach a recipient');
     return undefined;
   } finally {
     cancel();

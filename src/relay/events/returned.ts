@@ -8,6 +8,8 @@ export type Returned =
       readonly errorCode: string;
       readonly errorParams: Readonly<Record<string, unknown>>;
       readonly httpStatus?: number;
+      /** For the log alone. */
+      readonly errorMessage?: string;
     };
 
 /** `undefined`: it is no answer. */
@@ -27,7 +29,7 @@ export function readReturned(value: unknown): Returned | undefined {
 }
 
 function readFailure(fields: unknown): Returned | undefined {
-  const { errorCode, errorParams = {}, httpStatus } = fields as Readonly<Record<string, unknown>>;
+  const { errorCode, errorParams = {}, httpStatus, errorMessage } = fields as Readonly<Record<string, unknown>>;
   if (typeof errorCode !== 'string' || !/^[a-z][\w-]*(\.[\w-]+)+$/i.test(errorCode)) return undefined;
   if (typeof errorParams !== 'object' || errorParams === null || Array.isArray(errorParams)) return undefined;
   if (
@@ -36,5 +38,11 @@ function readFailure(fields: unknown): Returned | undefined {
   ) {
     return undefined;
   }
-  return { status: 'error', errorCode, errorParams: { ...errorParams }, ...(httpStatus !== undefined && { httpStatus }) };
+  return {
+    status: 'error',
+    errorCode,
+    errorParams: { ...errorParams },
+    ...(httpStatus !== undefined && { httpStatus }),
+    ...(typeof errorMessage === 'string' && { errorMessage }),
+  };
 }
