@@ -140,4 +140,38 @@ describe('who may ask for an event', () => {
     expect(codes).toEqual([undefined, 'sync.rateLimitExceeded', undefined]);
     await expect.poll(async () => (await ann.ask({ name: 'a/b' })).status).toBe('success');
   });
+
+  it('[EV36] is held to its token and to the room for as long as its link is open', async () => {
+    let rights: 'write' | 'none' = 'write';
+    const { enter, relay } = await scene(
+      defineEvents({ schema }, (event) => ({
+        'a/b': { v1: event({ input, server: () => ({ status: 'success' }) }) },
+        'a/open': { v1: event({ auth: { login: false }, input, server: () => ({ status: 'success' }) }) },
+      })),
+      {
+        authenticate: ({ token = '' }) => {
+          const [userId = '', ms] = token.split(' ');
+          return token === '' ? null : { userId, role: 'member' as const, ...(ms && { expiresAt: Date.now() + Number(ms) }) };
+        },
+        authorize: () => rights,
+      },
+    );
+    const closed = (link: Awaited<ReturnType<typeof enter>>, code: string): Promise<void> =>
+      link.until((heard) => heard.some((one) => one.type === 'failed' && one.code === code));
+    const late = await enter('', { token: 'ann 400' });
+    const fresh = await enter('', { token: 'ann 400' });
+    fresh.say(10, 'ann 60000');
+    await closed(late, 'auth.expired');
+    expect(await fresh.ask({ name: 'a/b' })).toMatchObject({ status: 'success' });
+    relay.revoke('ann');
+    await closed(fresh, 'auth.revoked');
+    const [ben, nobody] = [await enter('', { token: 'ben' }), await enter('')];
+    rights = 'none';
+    await relay.recheck('room');
+    await closed(ben, 'auth.forbidden');
+    // Who was nobody does not become somebody: that is for another link.
+    expect(await nobody.ask({ name: 'a/open' })).toMatchObject({ status: 'success' });
+    nobody.say(10, 'ann 60000');
+    await closed(nobody, 'protocol.badFrame');
+  });
 });

@@ -1,5 +1,5 @@
 import { memoryBackplane, memoryRelayStorage } from 'cotable/adapters/memory';
-import { createRelay, defineEvents, type BackendConfig } from 'cotable/relay';
+import { createRelay, defineEvents, type Backplane, type BackendConfig } from 'cotable/relay';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { gate } from '../runs/scene.ts';
@@ -9,8 +9,7 @@ import { schema, scene, type S } from './scene.ts';
 const input = z.object({ to: z.array(z.string()).default([]), text: z.string().default('') });
 
 /** Relays of one backplane, each with a storage of its own. */
-async function relays(events: BackendConfig<S>['events'], count = 2) {
-  const backplane = memoryBackplane();
+async function relays(events: BackendConfig<S>['events'], count = 2, backplane: Backplane = memoryBackplane()) {
   return Promise.all(
     Array.from({ length: count }, async () => {
       const relay = createRelay<S>({
@@ -160,5 +159,40 @@ describe('a room on several relays', () => {
     );
     const ann = await alone('ann');
     expect(await ann.ask({ name: 'a/b' })).toMatchObject({ recipientCount: 1 });
+  });
+
+  it('[EV37 C22] shows a beginning of what another relay says, without a gap, when a message is lost on the way', async () => {
+    const said = Array.from({ length: 6 }, (_, index) => `piece ${index}`);
+    const reliable = memoryBackplane();
+    // The fourth piece is lost.
+    const backplane: Backplane = {
+      ...reliable,
+      publish(channel, bytes) {
+        if (!new TextDecoder().decode(bytes).includes('piece 3')) reliable.publish(channel, bytes);
+      },
+    };
+    const [one, two] = await relays(
+      defineEvents({ schema }, (event) => ({
+        'a/b': {
+          v1: event({
+            input,
+            stream: { kind: 'text' },
+            server: ({ broadcastStream }) => {
+              for (const piece of said) broadcastStream(piece);
+              return { status: 'success' };
+            },
+          }),
+        },
+      })),
+      2,
+      backplane,
+    );
+    if (!one || !two) throw new Error('there are two');
+    const [ann, ben] = [await one.enter('ann'), await two.enter('ben')];
+    await ben.ask({ name: 'no/such' });
+    expect(await ann.ask({ name: 'a/b' })).toMatchObject({ recipientCount: 2 });
+    await ben.until(() => ben.events().length === 1);
+    expect(ann.pieces()).toEqual(said);
+    expect(ben.pieces()).toEqual(said.slice(0, 3));
   });
 });

@@ -137,6 +137,38 @@ describe('the server handler', () => {
     expect(ann.heard.some(({ type }) => type === 'failed')).toBe(false);
   });
 
+  it('[EV6 C10] has that session also when its request waited through a restart', async () => {
+    const seen: unknown[] = [];
+    const file = join(await folder(), 'data.db');
+    const events = defineEvents({ schema }, (event) => ({
+      'a/b': {
+        v1: event({
+          input: anything,
+          server: ({ clientInput, user }) => {
+            seen.push([clientInput.how, user]);
+            return clientInput.how === 'hangs' ? new Promise<{ status: 'success' }>(() => undefined) : { status: 'success' };
+          },
+        }),
+      },
+    }));
+    const more = { file, limits: { runsPerUser: 1 }, authenticate: () => ({ userId: 'ann', role: 'guest' as const }) };
+    const first = await scene(events, more);
+    const ann = await first.enter('');
+    ann.send({ name: 'a/b', request: '1', data: { how: 'hangs' } });
+    await expect.poll(() => seen.length).toBe(1);
+    ann.send({ name: 'a/b', request: '2', data: { how: 'waits' } });
+    await ann.until((heard) => heard.filter(({ type }) => type === 'taken').length === 2);
+    await first.relay.close({ graceMs: 0 });
+    const second = await scene(events, more);
+    const again = await second.enter('');
+    expect(await again.ask({ name: 'a/b', request: '2', data: { how: 'waits' } })).toMatchObject({ status: 'success' });
+    const user = { userId: 'ann', role: 'guest' };
+    expect(seen).toEqual([
+      ['hangs', user],
+      ['waits', user],
+    ]);
+  });
+
   it('[EV7 C12 CX2] is not begun for an input that does not fit: the path of each issue goes first', async () => {
     let calls = 0;
     const { enter } = await scene(
