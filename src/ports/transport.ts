@@ -52,3 +52,14 @@ export interface Acceptor {
   /** Takes no more links. Open ones stay: the relay closes them. */
   stop(): void;
 }
+
+/** How a store reaches its relay, for what opens links of its own there: as the same user, into the same room. */
+export interface RelayConnection {
+  readonly room: string;
+  /** None: the store has no relay. */
+  readonly transports: readonly Transport[];
+  /** Resolves with who the store says it is, as soon as that is known. */
+  identify(): Promise<string>;
+  /** Asked before each greeting, and for a fresh one while a link is open. `undefined`: the app gives none. */
+  readonly token: (() => string | Promise<string>) | undefined;
+}
