@@ -1,0 +1,345 @@
+import { CotableError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import { MAX_FRAME_BYTES, roomNameProblem } from '../protocol/limits.ts';
+import { encodeSyncFrame } from '../protocol/sync-codec.ts';
+import type { DropFrame, SyncFrame } from '../protocol/sync-frames.ts';
+import { checkEventName, checkEventVersion, type SyncResponse } from '../schema/events.ts';
+import type { RequestQueue, StoredRequest } from './sync-queue.ts';
+import type { OfflineQueueOptions, SyncRequestOptions } from './sync-types.ts';
+
+/** A request as an app gives it, before its types are known. */
+export interface UntypedRequest extends SyncRequestOptions {
+  readonly name: string;
+  readonly version: string;
+  readonly data: unknown;
+  readonly onStream?: (piece: unknown) => void;
+}
+
+/** The way to one room. */
+export interface Way {
+  /** Who the relay takes this side for; `undefined`: it is not entered. */
+  readonly enteredAs: string | undefined;
+  send(frame: SyncFrame | DropFrame): void;
+}
+
+/** What was asked for and is not answered. */
+export interface Requests {
+  ask(request: UntypedRequest): Promise<SyncResponse>;
+  /** How many wait for a link. */
+  readonly waiting: number;
+  /** Rooms of which something is wanted. */
+  isWanted(room: string): boolean;
+  /** Sends what waits for a room. */
+  flush(room: string): void;
+  lost(room: string): void;
+  refused(room: string, error: CotableError): void;
+  taken(request: string, run: string): void;
+  /** The run of a request that was taken. */
+  runOf(request: string): string | undefined;
+  answer(request: string, body: string): void;
+  hasListener(run: string): boolean;
+  piece(run: string, piece: unknown): void;
+  close(): Promise<void>;
+}
+
+interface Waiter {
+  readonly settle: (response: SyncResponse) => void;
+  readonly onStream: ((piece: unknown) => void) | undefined;
+}
+
+interface Pending {
+  readonly room: string;
+  /** What is to be sent: once nobody waits for it any more, that. */
+  frame: SyncFrame | DropFrame;
+  readonly at: number;
+  /** `undefined`: nobody has said yet. */
+  readonly userId: string | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly waiters: Set<Waiter>;
+  /** Over the present link. */
+  isSent: boolean;
+  /** Over any link. */
+  wasSent: boolean;
+  isKept: boolean;
+  run: string | undefined;
+  cancelTimer: () => void;
+}
+
+export function createRequests(options: {
+  readonly clock: Clock;
+  readonly queue: RequestQueue;
+  readonly limits: Required<Pick<OfflineQueueOptions, 'maxSize' | 'maxAgeMs' | 'dropPolicy'>> & { readonly requestTimeoutMs: number };
+  readonly locale: string;
+  /** Who asks, if anybody has said. */
+  readonly userId: () => string | undefined;
+  /** Whether nothing can be asked any more. */
+  readonly isClosed: () => boolean;
+  /** The way to a room, opened if need be. */
+  readonly way: (room: string) => Way;
+  /** Runs what an app gave; what it throws is nobody's here. */
+  readonly call: (run: () => void) => void;
+  /** Something of this room is wanted no more, or otherwise. */
+  readonly changed: (room: string) => void;
+}): Requests {
+  const { clock, queue, limits, way, call, changed } = options;
+  /** In the order they were asked for. */
+  const all = new Map<string, Pending>();
+  const byRun = new Map<string, Pending>();
+  let cancelAge = (): void => undefined;
+
+  const waitingOnes = (): Pending[] => [...all.values()].filter(({ isSent, frame }) => !isSent && frame.type === 'sync');
+  const of = (room: string): Pending[] => [...all.values()].filter((pending) => pending.room === room);
+
+  function remove(pending: Pending): void {
+    pending.cancelTimer();
+    all.delete(pending.frame.request);
+    if (pending.run !== undefined) byRun.delete(pending.run);
+    if (pending.isKept) queue.forget(pending.frame.request);
+  }
+
+  function settle(pending: Pending, response: SyncResponse): void {
+    remove(pending);
+    for (const { settle: tell } of pending.waiters) tell(response);
+    changed(pending.room);
+  }
+
+  function fail(pending: Pending, error: CotableError): void {
+    settle(pending, error.toJSON());
+  }
+
+  function transmit(pending: Pending): void {
+    way(pending.room).send(pending.frame);
+    if (pending.frame.type === 'drop') return remove(pending);
+    pending.isSent = pending.wasSent = true;
+    limit(pending, pending.timeoutMs ?? limits.requestTimeoutMs);
+  }
+
+  /** How long nothing may be heard of it from now on. */
+  function limit(pending: Pending, ms: number | undefined): void {
+    pending.cancelTimer();
+    if (ms === undefined) return;
+    const { frame } = pending;
+    pending.cancelTimer = clock.after(ms, () => {
+      fail(pending, new CotableError('sync.requestTimeout', { name: frame.type === 'sync' ? frame.name : '', ms }));
+    });
+  }
+
+  /** It waits for a link, and on the device if it is known whose it is. */
+  function keep(pending: Pending): void {
+    pending.isSent = false;
+    const { room, frame, at, userId } = pending;
+    if (!pending.isKept && userId !== undefined && frame.type === 'sync') {
+      pending.isKept = true;
+      queue.keep({ room, frame, at, userId });
+    }
+    dropOld();
+  }
+
+  function dropOld(): void {
+    cancelAge();
+    const now = clock.now();
+    const [oldest] = waitingOnes();
+    if (!oldest) return;
+    if (oldest.at + limits.maxAgeMs > now) {
+      cancelAge = clock.after(oldest.at + limits.maxAgeMs - now, dropOld);
+      return;
+    }
+    fail(oldest, new CotableError('offline.dropped', { reason: 'expired' }));
+    dropOld();
+  }
+
+  /** One more waits, if there is room. */
+  function queueUp(pending: Pending): void {
+    const before = waitingOnes().filter((other) => other !== pending);
+    if (before.length >= limits.maxSize) {
+      const [oldest] = before;
+      if (limits.dropPolicy === 'reject' || !oldest) return fail(pending, new CotableError('offline.queueFull', { size: limits.maxSize }));
+      fail(oldest, new CotableError('offline.dropped', { reason: 'full' }));
+    }
+    keep(pending);
+  }
+
+  function flush(room: string): void {
+    const { enteredAs } = way(room);
+    if (enteredAs === undefined) return;
+    dropOld();
+    for (const pending of of(room)) {
+      const isMine = [undefined, enteredAs, options.userId()].includes(pending.userId);
+      if (!pending.isSent && isMine) transmit(pending);
+    }
+    changed(room);
+  }
+
+  function add(room: string, frame: SyncFrame, given: Partial<Pick<Pending, 'at' | 'userId' | 'timeoutMs' | 'isKept'>>): Pending {
+    const pending: Pending = {
+      room,
+      frame,
+      at: given.at ?? clock.now(),
+      userId: given.userId,
+      timeoutMs: given.timeoutMs,
+      waiters: new Set(),
+      isSent: false,
+      wasSent: false,
+      isKept: given.isKept ?? false,
+      run: undefined,
+      cancelTimer: () => undefined,
+    };
+    all.set(frame.request, pending);
+    return pending;
+  }
+
+  /** Nobody waits for it: the relay is told, if it can have heard of it. */
+  function abandon(pending: Pending): void {
+    remove(pending);
+    if (!pending.wasSent) return changed(pending.room);
+    pending.frame = { type: 'drop', request: pending.frame.request };
+    pending.isKept = false;
+    if (!pending.isSent) all.set(pending.frame.request, pending);
+    else transmit(pending);
+    changed(pending.room);
+  }
+
+  function ask(request: UntypedRequest): Promise<SyncResponse> {
+    return new Promise((resolve) => {
+      const frame = toFrame(request, options.locale);
+      const { receiver: room, signal, timeoutMs } = request;
+      if (options.isClosed()) throw new CotableError('sync.ioUnavailable', {});
+      if (signal?.aborted) throw new CotableError('request.aborted', {});
+      const known = all.get(frame.request);
+      const isOther = known?.frame.type === 'sync' && (known.room !== room || !isSame(known.frame, frame));
+      if (isOther) throw new CotableError('action.idempotencyMismatch', { name: request.name, key: frame.request });
+      const isNew = known?.frame.type !== 'sync';
+      const pending = isNew ? add(room, frame, { userId: options.userId(), timeoutMs }) : known;
+      const waiter: Waiter = {
+        onStream: request.onStream,
+        settle(response) {
+          signal?.removeEventListener('abort', aborted);
+          resolve(response);
+        },
+      };
+      const aborted = (): void => {
+        pending.waiters.delete(waiter);
+        if (pending.waiters.size === 0) abandon(pending);
+        waiter.settle(new CotableError('request.aborted', {}).toJSON());
+      };
+      signal?.addEventListener('abort', aborted, { once: true });
+      pending.waiters.add(waiter);
+      if (!isNew) return;
+      if (way(room).enteredAs === undefined) queueUp(pending);
+      else transmit(pending);
+      changed(room);
+    });
+  }
+
+  void queue.loaded.then((stored: readonly StoredRequest[]) => {
+    if (options.isClosed()) return;
+    const asked = [...all.values()];
+    all.clear();
+    for (const { room, frame, at, userId } of stored) add(room, frame, { at, userId, isKept: true });
+    // What was asked for in the meantime is younger; the same again has somebody who waits for it.
+    for (const pending of asked) all.set(pending.frame.request, pending);
+    dropOld();
+    for (const room of new Set(stored.map((one) => one.room))) flush(room);
+  });
+
+  return {
+    ask: (request) =>
+      ask(request).catch((error: unknown) => {
+        const failure = error instanceof CotableError ? error : new CotableError('value.notJson', { path: 'data', found: String(error) });
+        return failure.toJSON();
+      }),
+    get waiting() {
+      return waitingOnes().length;
+    },
+    isWanted: (room) => of(room).length > 0,
+    flush,
+    lost(room) {
+      for (const pending of of(room)) {
+        if (!pending.isSent) continue;
+        pending.cancelTimer();
+        keep(pending);
+      }
+    },
+    refused(room, error) {
+      // Those of an earlier page wait on: nobody would hear why they were given up.
+      for (const pending of of(room)) if (pending.waiters.size > 0) fail(pending, error);
+    },
+    taken(request, run) {
+      const pending = all.get(request);
+      if (!pending) return;
+      pending.run = run;
+      byRun.set(run, pending);
+      limit(pending, pending.timeoutMs);
+    },
+    runOf: (request) => all.get(request)?.run,
+    answer(request, body) {
+      const pending = all.get(request);
+      if (pending) settle(pending, readResponse(body) ?? new CotableError('sync.invalidServerResponse', {}).toJSON());
+    },
+    hasListener: (run) => [...(byRun.get(run)?.waiters ?? [])].some(({ onStream }) => onStream),
+    piece(run, piece) {
+      const pending = byRun.get(run);
+      if (!pending) return;
+      limit(pending, pending.timeoutMs);
+      for (const { onStream } of pending.waiters) if (onStream) call(() => onStream(piece));
+    },
+    async close() {
+      cancelAge();
+      for (const pending of all.values()) {
+        // What is on the device stays there.
+        pending.isKept = false;
+        fail(pending, new CotableError('sync.ioUnavailable', {}));
+      }
+      await queue.close();
+    },
+  };
+}
+
+/** Throws what is wrong with it. */
+function toFrame(request: UntypedRequest, locale: string): SyncFrame {
+  const { name, version, receiver } = request;
+  if (typeof name !== 'string' || name === '') throw new CotableError('sync.invalidName', {});
+  checkEventName(name);
+  checkEventVersion(version);
+  if (typeof receiver !== 'string' || receiver === '') throw new CotableError('sync.missingReceiver', {});
+  const problem = roomNameProblem(receiver);
+  if (problem !== undefined) throw new CotableError('room.invalidName', { problem });
+  const frame: SyncFrame = {
+    type: 'sync',
+    request: request.idempotencyKey ?? newKey(),
+    name,
+    version,
+    // `undefined` is written as nothing at all.
+    data: JSON.stringify(request.data) ?? 'null',
+    ignoreSelf: request.ignoreSelf ?? false,
+    requireReceivers: request.requireReceivers ?? false,
+    locale,
+  };
+  const bytes = encodeSyncFrame(frame).length;
+  if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
+  return frame;
+}
+
+/** `randomUUID` is not there in pages that were not served securely. */
+function newKey(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join('-');
+}
+
+function isSame(a: SyncFrame, b: SyncFrame): boolean {
+  return a.name === b.name && a.version === b.version && a.data === b.data;
+}
+
+function readResponse(body: string): SyncResponse | undefined {
+  try {
+    const response: unknown = JSON.parse(body);
+    return isResponse(response) ? response : undefined;
+  } catch {
+    // It is none, then.
+    return undefined;
+  }
+}
+
+function isResponse(value: unknown): value is SyncResponse {
+  if (typeof value !== 'object' || value === null || !('status' in value) || !('message' in value)) return false;
+  return value.status === 'success' ? 'result' in value : value.status === 'error' && 'errorCode' in value;
+}
