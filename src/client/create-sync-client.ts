@@ -11,16 +11,16 @@ import type { SyncClient, SyncClientOptions } from './sync-types.ts';
  * `import type { events }`, so that nothing of the server comes along. Returns at once. Throws `room.invalidName`. The caller closes it.
  */
 export function createSyncClient<E extends Events<EventContract> = never>(options: SyncClientOptions): SyncClient<E> {
-  const { link, rooms, userId, offlineQueue = {}, requestTimeoutMs = 30_000 } = options;
+  const { link, rooms, offlineQueue = {}, requestTimeoutMs = 30_000 } = options;
   const { maxSize = 200, maxAgeMs = 3_600_000, dropPolicy = 'drop-oldest', name = 'events' } = offlineQueue;
   const isStore = 'connection' in link;
   const connection = isStore ? link.connection : connectionOf(options);
   const clock = realClock();
-  const open = async (): ReturnType<typeof openQueue> => openQueue(offlineQueue.storage ?? (await defaultStorage()), name, userId);
+  const open = async (): ReturnType<typeof openQueue> =>
+    openQueue(offlineQueue.storage ?? (await defaultStorage()), name, connection.userId);
   const client: unknown = createSyncClientOf({
     connection,
     rooms: rooms ?? (isStore ? [link.connection.room] : []),
-    userId,
     locale: options.locale ?? globalThis.navigator?.language ?? '',
     limits: { maxSize, maxAgeMs, dropPolicy, requestTimeoutMs },
     queue: createRequestQueue(open, clock),
@@ -31,10 +31,11 @@ export function createSyncClient<E extends Events<EventContract> = never>(option
   return client as SyncClient<E>;
 }
 
-function connectionOf({ link, token, userId = '' }: SyncClientOptions): Omit<RelayConnection, 'room'> {
+function connectionOf({ link, token, userId }: SyncClientOptions): Omit<RelayConnection, 'room'> {
   return {
     transports: 'connect' in link ? [link] : [],
-    identify: async () => userId,
+    userId,
+    identify: async () => userId ?? '',
     token: typeof token === 'string' ? () => token : token,
   };
 }

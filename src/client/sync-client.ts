@@ -16,8 +16,6 @@ const IDLE_MS = 10_000;
 export interface SyncClientParts {
   readonly connection: Omit<RelayConnection, 'room'>;
   readonly rooms: readonly string[];
-  /** Who asks, if the app says. */
-  readonly userId: string | undefined;
   readonly locale: string;
   readonly limits: Required<Pick<OfflineQueueOptions, 'maxSize' | 'maxAgeMs' | 'dropPolicy'>> & { readonly requestTimeoutMs: number };
   readonly queue: RequestQueue;
@@ -43,7 +41,8 @@ export function createSyncClientOf(parts: SyncClientParts): UntypedSyncClient {
   const idle = new Map<string, () => void>();
   const listeners = new Set<() => void>();
   let status: SyncStatus = { rooms: {}, waiting: 0 };
-  let who = parts.userId;
+  /** Who asks: whom the app names, or whom the relay last took this client for. */
+  let who = connection.userId;
   let closing: Promise<void> | undefined;
 
   const callbacks = createCallbacks(call, () => {
@@ -92,15 +91,13 @@ export function createSyncClientOf(parts: SyncClientParts): UntypedSyncClient {
   /** Nobody enters before it is known what waits to be sent there. */
   async function identify(): Promise<string> {
     await queue.loaded;
-    const userId = await connection.identify();
-    if (userId !== '') who ??= userId;
-    return userId;
+    return connection.identify();
   }
 
   function eventsOf(name: string): RoomEvents {
     return {
       entered() {
-        who ??= rooms.get(name)?.enteredAs;
+        who = connection.userId ?? rooms.get(name)?.enteredAs;
         requests.flush(name);
       },
       lost: () => requests.lost(name),

@@ -56,7 +56,7 @@ export function createRoom(
   const streams = createPieceStreams({
     isWanted: events.isWanted,
     give(run, piece) {
-      if (Array.isArray(piece)) events.piece(run, piece[0], piece[1]);
+      if (Array.isArray(piece)) events.piece(run.split('~', 2).join('~'), piece[0], piece[1]);
     },
     resume: (place) => link?.send({ type: 'resume', ...place }),
   });

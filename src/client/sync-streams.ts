@@ -110,8 +110,9 @@ export function createPieceStreams(options: {
       }
     },
     after(run, then) {
-      const stream = streams.get(run);
-      if (stream && isWanted(run)) stream.waiting.push(then);
+      // What is said to one recipient is a stream of its own, named after the run and who it is for.
+      const first = [...streams].find(([name]) => (name === run || name.startsWith(`${run}~`)) && isWanted(name));
+      if (first) first[1].waiting.push(() => this.after(run, then));
       else then();
     },
     look() {

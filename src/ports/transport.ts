@@ -58,7 +58,9 @@ export interface RelayConnection {
   readonly room: string;
   /** None: the store has no relay. */
   readonly transports: readonly Transport[];
-  /** Resolves with who the store says it is, as soon as that is known. */
+  /** Who the app says it is, if it does. */
+  readonly userId: string | undefined;
+  /** Resolves with what the store calls itself to the relay, as soon as that is known. */
   identify(): Promise<string>;
   /** Asked before each greeting, and for a fresh one while a link is open. `undefined`: the app gives none. */
   readonly token: (() => string | Promise<string>) | undefined;

@@ -322,6 +322,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       room: parts.room,
       transports: parts.transports,
       token,
+      userId: parts.userId,
       async identify() {
         await ready;
         return identity.claim();

@@ -73,7 +73,7 @@ it('[SY5 CX1] without a way to a relay, and once the client is closed, the answe
   await client.close();
   expect(await waiting).toMatchObject({ errorCode: 'sync.ioUnavailable', httpStatus: 503 });
   expect(await ask(client, 'later')).toMatchObject({ errorCode: 'sync.ioUnavailable' });
-  const alone = { connection: { room: 'room', transports: [], identify: async () => 'ann', token: undefined } };
+  const alone = { connection: { room: 'room', transports: [], userId: 'ann', identify: async () => 'ann', token: undefined } };
   const other = createSyncClient<Spoken>({ link: alone });
   expect(await ask(other, 'hi')).toMatchObject({ errorCode: 'sync.ioUnavailable' });
   await other.close();
@@ -219,6 +219,7 @@ it('[SY16] with a store, its ways, room, token and identity are used', async () 
   const connection = {
     room: 'of-the-store',
     transports: [webSocket(relay.url, { WebSocket })],
+    userId: undefined,
     identify: async () => 'device-1',
     token: () => 'of the store',
   };

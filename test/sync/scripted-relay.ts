@@ -61,7 +61,7 @@ export interface ScriptedRelay {
   goAway(): Promise<void>;
   comeBack(): Promise<void>;
   /** How it answers who enters; by default with `entered` as the user that is claimed. */
-  greet: (link: ScriptedLink, userId: string, entered: () => void) => void;
+  greet: (link: ScriptedLink, userId: string, entered: (userId?: string) => void) => void;
   /** How it answers who asks; by default not at all. */
   answer: (link: ScriptedLink, asked: Asked) => void;
 }
@@ -77,7 +77,7 @@ export async function scriptedRelay(): Promise<ScriptedRelay> {
   const relay = {
     links,
     url: '',
-    greet: (_link: ScriptedLink, _userId: string, entered: () => void) => entered(),
+    greet: (_link: ScriptedLink, _userId: string, entered: (userId?: string) => void) => entered(),
     answer: (_link: ScriptedLink, _asked: Asked): void => undefined,
     async goAway() {
       for (const socket of sockets) socket.terminate();
@@ -177,7 +177,7 @@ function serve(socket: WebSocket, relay: ScriptedRelay): ScriptedLink {
       said.push(one);
       if (one.type === 'ping') send(20, []);
       if (one.type === 'sync') relay.answer(link, one);
-      if (one.type === 'enter') relay.greet(link, one.userId, () => send(52, [one.userId, 'session'], [Date.now()]));
+      if (one.type === 'enter') relay.greet(link, one.userId, (userId = one.userId) => send(52, [userId, 'session'], [Date.now()]));
     }
   });
   return link;
