@@ -1,5 +1,6 @@
 export { createSyncClient } from './create-sync-client.ts';
 export type {
+  AnySyncClient,
   EventName,
   EventVersion,
   OfflineQueueOptions,

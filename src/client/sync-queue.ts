@@ -55,13 +55,13 @@ export function createRequestQueue(open: () => Promise<ClientDatabase | undefine
   };
 }
 
-/** Where the page says, and apart for each user it names. */
+/** Where the page says, and apart for each user it names. No store has a name that begins so. */
 export async function openQueue(
   storage: ClientStorage | undefined,
   name: string,
   userId: string | undefined,
 ): Promise<ClientDatabase | undefined> {
-  return storage?.open(`${encodeURIComponent(name)}/${encodeURIComponent(userId ?? '')}`);
+  return storage?.open(`@${encodeURIComponent(name)}/${encodeURIComponent(userId ?? '')}`);
 }
 
 function isStored(value: unknown): value is StoredRequest {

@@ -161,7 +161,7 @@ export function createRequests(options: {
 
   function flush(room: string): void {
     const { enteredAs } = way(room);
-    if (enteredAs === undefined) return;
+    if (enteredAs === undefined) return changed(room);
     dropOld();
     for (const pending of of(room)) {
       const isMine = [undefined, enteredAs, options.userId()].includes(pending.userId);

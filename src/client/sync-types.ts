@@ -120,11 +120,28 @@ export interface SyncStatus {
   readonly waiting: number;
 }
 
+/** What a client can do whatever its events are. */
+export interface AnySyncClient {
+  /** Hears the events of a room from now on. Joining twice is joining once. Throws `room.invalidName`. */
+  readonly join: (room: string) => void;
+  /** Hears no more of it. What was asked of it goes on. */
+  readonly leave: (room: string) => void;
+  /** How it stands: another object after each change. */
+  readonly status: SyncStatus;
+  /** `changed` is called after each change of `status`, until the function returned is called. */
+  readonly subscribe: (changed: () => void) => () => void;
+  /**
+   * Ends all links. Who waits for an answer gets `sync.ioUnavailable`; requests that wait on this device stay there. Resolves when
+   * the storage is let go.
+   */
+  readonly close: () => Promise<void>;
+}
+
 /**
  * Room events of one backend. Its functions need no `this`. Every room has a link of its own, which comes back by itself; who made the client
  * closes it.
  */
-export interface SyncClient<E extends Events<EventContract>> {
+export interface SyncClient<E extends Events<EventContract>> extends AnySyncClient {
   /**
    * Asks for an event and gives its answer. Never rejects.
    *
@@ -155,17 +172,4 @@ export interface SyncClient<E extends Events<EventContract>> {
     readonly version: V;
     readonly callback: CallbackOf<StreamEvent<E, N, V>>;
   }) => () => void;
-  /** Hears the events of a room from now on. Joining twice is joining once. Throws `room.invalidName`. */
-  readonly join: (room: string) => void;
-  /** Hears no more of it. What was asked of it goes on. */
-  readonly leave: (room: string) => void;
-  /** How it stands: another object after each change. */
-  readonly status: SyncStatus;
-  /** `changed` is called after each change of `status`, until the function returned is called. */
-  readonly subscribe: (changed: () => void) => () => void;
-  /**
-   * Ends all links. Who waits for an answer gets `sync.ioUnavailable`; requests that wait on this device stay there. Resolves when
-   * the storage is let go.
-   */
-  readonly close: () => Promise<void>;
 }

@@ -95,7 +95,8 @@ function shippedProblem(path: string, target: string, { typeOnly }: Reference): 
 /** Transports and adapters see the ports and what these stand on, their own folder, and what lies directly in the one above. */
 function outsideProblem(path: string, target: string, typeOnly: boolean): string | undefined {
   if (['src/ports', 'src/errors.ts', 'src/util'].some((place) => isIn(target, place))) return undefined;
-  if (typeOnly && isIn(path, 'adapters/react') && ['src/store', 'src/index.ts'].some((place) => isIn(target, place))) return undefined;
+  if (typeOnly && isIn(path, 'adapters/react') && ['src/store', 'src/client', 'src/index.ts'].some((place) => isIn(target, place)))
+    return undefined;
   const folder = posix.dirname(target);
   return isIn(path, folder) ? undefined : 'is neither a port nor of this folder';
 }
