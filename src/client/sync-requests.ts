@@ -51,7 +51,8 @@ interface Pending {
   readonly room: string;
   /** What is to be sent: once nobody waits for it any more, that. */
   frame: SyncFrame | DropFrame;
-  readonly at: number;
+  /** Since when it waits, or was asked for; no two are of the same millisecond, so that it tells their order too. */
+  at: number;
   /** `undefined`: nobody has said yet. */
   readonly userId: string | undefined;
   readonly timeoutMs: number | undefined;
@@ -86,6 +87,9 @@ export function createRequests(options: {
   const all = new Map<string, Pending>();
   const byRun = new Map<string, Pending>();
   let cancelAge = (): void => undefined;
+  let lastAt = 0;
+
+  const stamp = (): number => (lastAt = Math.max(clock.now(), lastAt + 1));
 
   const waitingOnes = (): Pending[] => [...all.values()].filter(({ isSent, frame }) => !isSent && frame.type === 'sync');
   const of = (room: string): Pending[] => [...all.values()].filter((pending) => pending.room === room);
@@ -174,7 +178,7 @@ export function createRequests(options: {
     const pending: Pending = {
       room,
       frame,
-      at: given.at ?? clock.now(),
+      at: given.at ?? stamp(),
       userId: given.userId,
       timeoutMs: given.timeoutMs,
       waiters: new Set(),
@@ -257,6 +261,8 @@ export function createRequests(options: {
       for (const pending of of(room)) {
         if (!pending.isSent) continue;
         pending.cancelTimer();
+        // It was at the relay until now: it has not waited yet.
+        pending.at = stamp();
         keep(pending);
       }
     },
@@ -274,7 +280,14 @@ export function createRequests(options: {
     runOf: (request) => all.get(request)?.run,
     answer(request, body) {
       const pending = all.get(request);
-      if (pending) settle(pending, readResponse(body) ?? new CotableError('sync.invalidServerResponse', {}).toJSON());
+      if (!pending) return;
+      const response = readResponse(body) ?? new CotableError('sync.invalidServerResponse', {}).toJSON();
+      const seconds = secondsToWait(response);
+      if (seconds === undefined || !pending.isKept) return settle(pending, response);
+      // All that waited came at once, which nobody could help: the rest goes when it may.
+      pending.isSent = false;
+      pending.cancelTimer();
+      pending.cancelTimer = clock.after(seconds * 1000, () => flush(pending.room));
     },
     hasListener: (run) => [...(byRun.get(run)?.waiters ?? [])].some(({ onStream }) => onStream),
     piece(run, piece) {
@@ -337,6 +350,11 @@ function readResponse(body: string): SyncResponse | undefined {
     // It is none, then.
     return undefined;
   }
+}
+
+function secondsToWait(response: SyncResponse): number | undefined {
+  if (response.status === 'success' || response.errorCode !== 'sync.rateLimitExceeded') return undefined;
+  return Number(response.errorParams?.['seconds']) || 1;
 }
 
 function isResponse(value: unknown): value is SyncResponse {

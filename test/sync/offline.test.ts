@@ -90,18 +90,18 @@ function device(): Pick<Required<SyncClientOptions>, 'offlineQueue'> {
 it('[SY36 C34 CX7] what waits on a device is sent by the client that comes next, in order and under the same keys, before what that one asks', async () => {
   const kept = device();
   const { relay, client } = await offline(kept);
-  for (const key of ['a', 'b']) void ask(client, key, { idempotencyKey: key });
+  for (const key of ['b', 'a']) void ask(client, key, { idempotencyKey: key });
   await client.close();
   answering(relay);
   await relay.comeBack();
   const next = clientOf(relay, kept);
   expect(await ask(next, 'c', { idempotencyKey: 'c' })).toEqual(success('c'));
-  expect(keys(relay)).toEqual(['a', 'b', 'c']);
+  expect(keys(relay)).toEqual(['b', 'a', 'c']);
   // They are answered: nobody sends them again.
   await next.close();
   const last = clientOf(relay, kept);
   expect(await ask(last, 'd', { idempotencyKey: 'd' })).toEqual(success('d'));
-  expect(keys(relay)).toEqual(['a', 'b', 'c', 'd']);
+  expect(keys(relay)).toEqual(['b', 'a', 'c', 'd']);
 });
 
 it('[SY37 CX7] what was sent and not answered when the link was lost waits on the device too', async () => {
@@ -179,4 +179,29 @@ it('[SY41] the status tells of rooms and of what waits, as another object after 
   void ask(client, 'b');
   expect(client.status.waiting).toBe(2);
   expect(seen).toHaveLength(count);
+});
+
+it('[SY55] what was at the relay for longer than requests may wait is not dropped when its link is lost', async () => {
+  const { relay, client } = await scene({ offlineQueue: { maxAgeMs: 500 } });
+  const response = ask(client, 'a', { idempotencyKey: 'a' });
+  await expect.poll(() => keys(relay)).toEqual(['a']);
+  relay.links[0]?.taken('a', 'chat/send/v1~a');
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  answering(relay);
+  relay.links[0]?.cut();
+  expect(await response).toEqual(success('a'));
+});
+
+it('[SY56 C38] what waited and comes too fast for the relay goes again when it may; what did not wait is told', async () => {
+  const { relay, client } = await offline();
+  const responses = ['a', 'b', 'c'].map((text) => ask(client, text, { idempotencyKey: text }));
+  const limit = { status: 'error', message: 'Too fast', errorCode: 'sync.rateLimitExceeded', errorParams: { seconds: 1 }, httpStatus: 429 };
+  let left = 1;
+  relay.answer = (link, { request, data }) => link.answer(request, left-- > 0 ? success((data as { text: string }).text) : limit);
+  await relay.comeBack();
+  await expect.poll(() => keys(relay)).toEqual(['a', 'b', 'c']);
+  expect(await ask(client, 'd', { idempotencyKey: 'd' })).toEqual(limit);
+  left = 2;
+  expect(await Promise.all(responses)).toEqual(['a', 'b', 'c'].map(success));
+  expect(keys(relay)).toEqual(['a', 'b', 'c', 'd', 'b', 'c']);
 });

@@ -8,7 +8,7 @@ import { scriptedRelay, type ScriptedLink, type ScriptedRelay } from './scripted
 export type Spoken = Events<{
   'chat/send': {
     v1: EventTypes<{ text: string }, { said: string }, { mark?: number }, { phase: string }, { part: string }>;
-    v2: EventTypes<{ text: string }, { said: string }, {}, never, never>;
+    v2: EventTypes<{ text: string }, { said: string }, Readonly<Record<never, never>>, never, never>;
   };
 }>;
 
