@@ -33,7 +33,8 @@ export interface Requests {
   flush(room: string): void;
   lost(room: string): void;
   refused(room: string, error: CotableError): void;
-  taken(request: string, run: string): void;
+  /** Whether somebody wants what was said of it while there was no link. */
+  taken(request: string, run: string): boolean;
   /** The run of a request that was taken. */
   runOf(request: string): string | undefined;
   answer(request: string, body: string): void;
@@ -61,6 +62,8 @@ interface Pending {
   isSent: boolean;
   /** Over any link. */
   wasSent: boolean;
+  /** Over the present link, and over another one before. */
+  isAgain: boolean;
   isKept: boolean;
   run: string | undefined;
   cancelTimer: () => void;
@@ -86,6 +89,8 @@ export function createRequests(options: {
   /** In the order they were asked for. */
   const all = new Map<string, Pending>();
   const byRun = new Map<string, Pending>();
+  /** Pieces for who asked that came, over a new link, ahead of the word which request they are of. */
+  const early = new Map<string, unknown[]>();
   let cancelAge = (): void => undefined;
   let lastAt = 0;
 
@@ -114,6 +119,7 @@ export function createRequests(options: {
   function transmit(pending: Pending): void {
     way(pending.room).send(pending.frame);
     if (pending.frame.type === 'drop') return remove(pending);
+    pending.isAgain = pending.wasSent;
     pending.isSent = pending.wasSent = true;
     limit(pending, pending.timeoutMs ?? limits.requestTimeoutMs);
   }
@@ -126,6 +132,11 @@ export function createRequests(options: {
     pending.cancelTimer = clock.after(ms, () => {
       fail(pending, new CotableError('sync.requestTimeout', { name: frame.type === 'sync' ? frame.name : '', ms }));
     });
+  }
+
+  function give(pending: Pending, piece: unknown): void {
+    limit(pending, pending.timeoutMs);
+    for (const { onStream } of pending.waiters) if (onStream) call(() => onStream(piece));
   }
 
   /** It waits for a link, and on the device if it is known whose it is. */
@@ -184,6 +195,7 @@ export function createRequests(options: {
       waiters: new Set(),
       isSent: false,
       wasSent: false,
+      isAgain: false,
       isKept: given.isKept ?? false,
       run: undefined,
       cancelTimer: () => undefined,
@@ -272,10 +284,13 @@ export function createRequests(options: {
     },
     taken(request, run) {
       const pending = all.get(request);
-      if (!pending) return;
+      if (!pending) return false;
       pending.run = run;
       byRun.set(run, pending);
       limit(pending, pending.timeoutMs);
+      for (const piece of early.get(run) ?? []) give(pending, piece);
+      early.delete(run);
+      return pending.isAgain && hasListener(pending);
     },
     runOf: (request) => all.get(request)?.run,
     answer(request, body) {
@@ -289,12 +304,13 @@ export function createRequests(options: {
       pending.cancelTimer();
       pending.cancelTimer = clock.after(seconds * 1000, () => flush(pending.room));
     },
-    hasListener: (run) => [...(byRun.get(run)?.waiters ?? [])].some(({ onStream }) => onStream),
+    hasListener: (run) => hasListener(byRun.get(run)),
     piece(run, piece) {
       const pending = byRun.get(run);
-      if (!pending) return;
-      limit(pending, pending.timeoutMs);
-      for (const { onStream } of pending.waiters) if (onStream) call(() => onStream(piece));
+      if (pending) return give(pending, piece);
+      const isOfOne = [...all.values()].some((one) => one.isAgain && hasListener(one) && isRunOf(one.frame, run));
+      if (isOfOne) early.set(run, [...(early.get(run) ?? []), piece]);
+      else early.clear();
     },
     async close() {
       cancelAge();
@@ -331,6 +347,14 @@ function toFrame(request: UntypedRequest, locale: string): SyncFrame {
   const bytes = encodeSyncFrame(frame).length;
   if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
   return frame;
+}
+
+function hasListener(pending: Pending | undefined): boolean {
+  return [...(pending?.waiters ?? [])].some(({ onStream }) => onStream);
+}
+
+function isRunOf(frame: SyncFrame | DropFrame, run: string): boolean {
+  return frame.type === 'sync' && run.startsWith(`${frame.name}/${frame.version}~`);
 }
 
 /** `randomUUID` is not there in pages that were not served securely. */

@@ -26,7 +26,8 @@ export interface RoomEvents {
   lost(): void;
   /** The relay does not let this user in. */
   refused(error: CotableError): void;
-  taken(frame: TakenFrame): void;
+  /** Whether pieces of it may have been said that nobody here got. */
+  taken(frame: TakenFrame): boolean;
   /** Behind the pieces of its run. */
   answer(frame: AnswerFrame): void;
   event(frame: EventFrame): void;
@@ -95,7 +96,7 @@ export function createRoom(
         case 'grant':
           return link && refresh.granted(frame.expiresInMs, link);
         case 'taken':
-          events.taken(frame);
+          if (events.taken(frame) && enteredAs !== '') return streams.want(frame.run);
           return streams.look();
         case 'answer': {
           const run = events.runOf(frame.request);

@@ -7,6 +7,8 @@ export interface PieceStreams {
   hear(news: StreamNews): void;
   /** Runs `then` once all pieces of a run were given that this link gets of it; at once if there is none to wait for. */
   after(run: string, then: () => void): void;
+  /** What was said of a run is wanted, also if it was said while there was no link. Not by who is nobody: the relay does not answer that. */
+  want(run: string): void;
   /** Somebody is there who was not: what passed by of open streams is asked for. */
   look(): void;
   /** A new link: how far this side is. */
@@ -30,6 +32,8 @@ interface Open {
 
 /** A first frame must stay small. */
 const MAX_PLACES = 100;
+/** Runs that were read to their end which are remembered. */
+const MAX_PAST = 100;
 
 export function createPieceStreams(options: {
   /** Whether somebody is there for pieces of this run. Nothing of others is read. */
@@ -39,6 +43,7 @@ export function createPieceStreams(options: {
 }): PieceStreams {
   const { isWanted, give, resume } = options;
   const streams = new Map<string, Open>();
+  const past = new Set<string>();
   let link = 0;
 
   function known(run: string): Open {
@@ -50,6 +55,8 @@ export function createPieceStreams(options: {
   function over(run: string): void {
     const stream = streams.get(run);
     streams.delete(run);
+    if (stream?.end && !stream.isPassed) past.add(run);
+    for (const first of past) if (past.size > MAX_PAST) past.delete(first);
     for (const then of stream?.waiting ?? []) then();
   }
 
@@ -87,8 +94,14 @@ export function createPieceStreams(options: {
     settle(run, stream);
   }
 
+  function look(): void {
+    for (const [run, stream] of streams) if (stream.isPassed && isWanted(run)) ask(run, stream);
+  }
+
   return {
     hear(news) {
+      // It was asked for, and came by itself as well.
+      if ('run' in news && past.has(news.run)) return;
       switch (news.type) {
         case 'stream': {
           const stream = known(news.run);
@@ -115,8 +128,10 @@ export function createPieceStreams(options: {
       if (first) first[1].waiting.push(() => this.after(run, then));
       else then();
     },
-    look() {
-      for (const [run, stream] of streams) if (stream.isPassed && isWanted(run)) ask(run, stream);
+    look,
+    want(run) {
+      if (streams.has(run) || past.has(run)) look();
+      else ask(run, known(run));
     },
     places() {
       link += 1;
