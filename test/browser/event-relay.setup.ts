@@ -30,7 +30,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     },
   }));
   const relay = createRelay({
-    backend: { schema, mutators, actions: { talk: { run: async () => ({}) } }, events, rateLimiting: false },
+    backend: { schema, mutators, actions: { talk: { run: async () => ({ parts: 0 }) } }, events, rateLimiting: false },
     storage: memoryRelayStorage(),
   });
   const { url } = await relay.listen();
