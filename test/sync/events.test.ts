@@ -264,3 +264,44 @@ it('[SY30] what a callback throws is for the page, and costs neither link nor th
   expect(relay.links).toHaveLength(1);
   expect(client.status.rooms['room']?.state).toBe('online');
 });
+
+it('[SY59 C24 CX7] over a new link pieces for who asked may come ahead of the word which request they are of: they are given all the same', async () => {
+  const { relay, client, link } = await joined();
+  const { heard } = listen(client);
+  const phases: string[] = [];
+  const response = ask(client, 'hi', { idempotencyKey: 'key', onStream: ({ phase }) => phases.push(phase) });
+  await expect.poll(() => link.asked.length).toBe(1);
+  link.cut();
+  const next = await listening(relay, 1);
+  await expect.poll(() => next.asked.length).toBe(1);
+  next.stream(RUN);
+  next.delta(RUN, 0, [
+    [0, { phase: 'begun' }],
+    [1, { part: 'a' }],
+  ]);
+  next.taken('key', RUN);
+  next.delta(RUN, 2, [[0, { phase: 'done' }]]);
+  next.streamEnd(RUN, 3);
+  next.answer('key', success('a'));
+  expect(await response).toEqual(success('a'));
+  expect([phases, heard]).toEqual([['begun', 'done'], ['a']]);
+});
+
+it('[SY60 C24 CX7] what was said of a request while there was no link is asked for, and its answer waits for that', async () => {
+  const { relay, client } = await scene();
+  const phases: string[] = [];
+  const response = ask(client, 'hi', { idempotencyKey: 'key', onStream: ({ phase }) => phases.push(phase) });
+  await expect.poll(() => relay.links[0]?.asked.length).toBe(1);
+  relay.answer = (link, { request }) => {
+    link.taken(request, RUN);
+    link.answer(request, success('a'));
+  };
+  relay.links[0]?.cut();
+  await expect.poll(() => relay.links[1]?.said.at(-1)).toEqual({ type: 'resume', run: RUN, attempt: 0, offset: 0 });
+  const next = relay.links[1];
+  next?.streamEnd(RUN, 1);
+  next?.stream(RUN);
+  next?.delta(RUN, 0, [[0, { phase: 'done' }]]);
+  expect(await response).toEqual(success('a'));
+  expect(phases).toEqual(['done']);
+});

@@ -1,5 +1,5 @@
 import { memoryClientStorage } from 'cotable/adapters/memory';
-import type { SyncClientOptions } from 'cotable/client';
+import type { ClientStorage } from 'cotable';
 import { expect, it } from 'vitest';
 import { answering, ask, clientOf, scene, success, type Client, type Options } from './scene.ts';
 import { scriptedRelay, type ScriptedRelay } from './scripted-relay.ts';
@@ -83,25 +83,34 @@ it('[SY35 CX3] the queue holds 200 requests for an hour, and the oldest gives wa
 });
 
 /** What a device keeps: two clients of it see the same. */
-function device(): Pick<Required<SyncClientOptions>, 'offlineQueue'> {
+function device(): { readonly offlineQueue: { readonly storage: ClientStorage } } {
   return { offlineQueue: { storage: memoryClientStorage() } };
 }
+
+/** The same, from a disk that takes its time. */
+const slow = ({ open }: ClientStorage): ClientStorage => ({
+  async open(name) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return open(name);
+  },
+});
 
 it('[SY36 C34 CX7] what waits on a device is sent by the client that comes next, in order and under the same keys, before what that one asks', async () => {
   const kept = device();
   const { relay, client } = await offline(kept);
-  for (const key of ['b', 'a']) void ask(client, key, { idempotencyKey: key });
+  const waiting = ['f', 'e', 'd', 'c', 'b', 'a'];
+  for (const key of waiting) void ask(client, key, { idempotencyKey: key });
   await client.close();
   answering(relay);
   await relay.comeBack();
-  const next = clientOf(relay, kept);
-  expect(await ask(next, 'c', { idempotencyKey: 'c' })).toEqual(success('c'));
-  expect(keys(relay)).toEqual(['b', 'a', 'c']);
+  const next = clientOf(relay, { offlineQueue: { storage: slow(kept.offlineQueue.storage) } });
+  expect(await ask(next, 'g', { idempotencyKey: 'g' })).toEqual(success('g'));
+  expect(keys(relay)).toEqual([...waiting, 'g']);
   // They are answered: nobody sends them again.
   await next.close();
   const last = clientOf(relay, kept);
-  expect(await ask(last, 'd', { idempotencyKey: 'd' })).toEqual(success('d'));
-  expect(keys(relay)).toEqual(['b', 'a', 'c', 'd']);
+  expect(await ask(last, 'h', { idempotencyKey: 'h' })).toEqual(success('h'));
+  expect(keys(relay)).toEqual([...waiting, 'g', 'h']);
 });
 
 it('[SY37 CX7] what was sent and not answered when the link was lost waits on the device too', async () => {

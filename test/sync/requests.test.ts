@@ -189,6 +189,10 @@ it('[SY14] a room that is refused answers what was asked of it with the reason, 
   relay.greet = (link) => link.fail('auth.forbidden', { room: 'room' });
   expect(await ask(client, 'hi')).toMatchObject({ errorCode: 'auth.forbidden', httpStatus: 403 });
   expect(client.status.rooms['room']).toMatchObject({ state: 'denied', reason: { code: 'auth.forbidden' } });
+  const seen = new Set<unknown>();
+  client.subscribe(() => seen.add(client.status.rooms['room']?.state));
+  await expect.poll(() => relay.links.length).toBeGreaterThan(2);
+  expect(seen).toEqual(new Set(['denied']));
   relay.greet = (_link, _userId, entered) => entered();
   answering(relay);
   await expect.poll(() => client.status.rooms['room']?.state).toBe('online');
