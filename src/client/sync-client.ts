@@ -5,7 +5,8 @@ import { roomNameProblem } from '../protocol/limits.ts';
 import type { SyncResponse } from '../schema/events.ts';
 import { createCallbacks, type Registration } from './sync-callbacks.ts';
 import type { RequestQueue } from './sync-queue.ts';
-import { createRequests, type UntypedRequest } from './sync-requests.ts';
+import type { UntypedRequest } from './sync-request.ts';
+import { createRequests } from './sync-requests.ts';
 import { createRoom, type Room, type RoomEvents } from './sync-room.ts';
 import type { OfflineQueueOptions, SyncStatus } from './sync-types.ts';
 

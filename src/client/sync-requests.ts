@@ -1,19 +1,10 @@
 import { CotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import { MAX_FRAME_BYTES, roomNameProblem } from '../protocol/limits.ts';
-import { encodeSyncFrame } from '../protocol/sync-codec.ts';
 import type { DropFrame, SyncFrame } from '../protocol/sync-frames.ts';
-import { checkEventName, checkEventVersion, type SyncResponse } from '../schema/events.ts';
+import type { SyncResponse } from '../schema/events.ts';
 import type { RequestQueue, StoredRequest } from './sync-queue.ts';
-import type { OfflineQueueOptions, SyncRequestOptions } from './sync-types.ts';
-
-/** A request as an app gives it, before its types are known. */
-export interface UntypedRequest extends SyncRequestOptions {
-  readonly name: string;
-  readonly version: string;
-  readonly data: unknown;
-  readonly onStream?: (piece: unknown) => void;
-}
+import { isRunOf, isSame, readResponse, secondsToWait, toFrame, type UntypedRequest } from './sync-request.ts';
+import type { OfflineQueueOptions } from './sync-types.ts';
 
 /** The way to one room. */
 export interface Way {
@@ -55,7 +46,7 @@ interface Pending {
   /** Since when it waits, or was asked for; no two are of the same millisecond, so that it tells their order too. */
   at: number;
   /** `undefined`: nobody has said yet. */
-  readonly userId: string | undefined;
+  userId: string | undefined;
   readonly timeoutMs: number | undefined;
   readonly waiters: Set<Waiter>;
   /** Over the present link. */
@@ -96,8 +87,15 @@ export function createRequests(options: {
 
   const stamp = (): number => (lastAt = Math.max(clock.now(), lastAt + 1));
 
-  const waitingOnes = (): Pending[] => [...all.values()].filter(({ isSent, frame }) => !isSent && frame.type === 'sync');
+  /** Who has waited longest first. */
+  const waitingOnes = (): Pending[] =>
+    [...all.values()].filter(({ isSent, frame }) => !isSent && frame.type === 'sync').toSorted((a, b) => a.at - b.at);
   const of = (room: string): Pending[] => [...all.values()].filter((pending) => pending.room === room);
+  /** As far as anybody has said. What another user of the device left there is not looked at. */
+  const isMine = ({ userId }: Pick<Pending, 'userId'>): boolean => {
+    const who = options.userId();
+    return who === undefined || userId === undefined || userId === who;
+  };
 
   function remove(pending: Pending): void {
     pending.cancelTimer();
@@ -119,6 +117,7 @@ export function createRequests(options: {
   function transmit(pending: Pending): void {
     way(pending.room).send(pending.frame);
     if (pending.frame.type === 'drop') return remove(pending);
+    pending.userId ??= options.userId();
     pending.isAgain = pending.wasSent;
     pending.isSent = pending.wasSent = true;
     limit(pending, pending.timeoutMs ?? limits.requestTimeoutMs);
@@ -175,13 +174,9 @@ export function createRequests(options: {
   }
 
   function flush(room: string): void {
-    const { enteredAs } = way(room);
-    if (enteredAs === undefined) return changed(room);
+    if (way(room).enteredAs === undefined) return changed(room);
     dropOld();
-    for (const pending of of(room)) {
-      const isMine = [undefined, enteredAs, options.userId()].includes(pending.userId);
-      if (!pending.isSent && isMine) transmit(pending);
-    }
+    for (const pending of of(room)) if (!pending.isSent && isMine(pending)) transmit(pending);
     changed(room);
   }
 
@@ -251,11 +246,12 @@ export function createRequests(options: {
     if (options.isClosed()) return;
     const asked = [...all.values()];
     all.clear();
-    for (const { room, frame, at, userId } of stored) add(room, frame, { at, userId, isKept: true });
+    const mine = stored.filter(isMine);
+    for (const { room, frame, at, userId } of mine) add(room, frame, { at, userId, isKept: true });
     // What was asked for in the meantime is younger; the same again has somebody who waits for it.
     for (const pending of asked) all.set(pending.frame.request, pending);
     dropOld();
-    for (const room of new Set(stored.map((one) => one.room))) flush(room);
+    for (const room of new Set(mine.map((one) => one.room))) flush(room);
   });
 
   return {
@@ -265,9 +261,9 @@ export function createRequests(options: {
         return failure.toJSON();
       }),
     get waiting() {
-      return waitingOnes().length;
+      return waitingOnes().filter(isMine).length;
     },
-    isWanted: (room) => of(room).length > 0,
+    isWanted: (room) => of(room).some(isMine),
     flush,
     lost(room) {
       for (const pending of of(room)) {
@@ -300,9 +296,9 @@ export function createRequests(options: {
       const seconds = secondsToWait(response);
       if (seconds === undefined || !pending.isKept) return settle(pending, response);
       // All that waited came at once, which nobody could help: the rest goes when it may.
-      pending.isSent = false;
       pending.cancelTimer();
       pending.cancelTimer = clock.after(seconds * 1000, () => flush(pending.room));
+      keep(pending);
     },
     hasListener: (run) => hasListener(byRun.get(run)),
     piece(run, piece) {
@@ -324,64 +320,6 @@ export function createRequests(options: {
   };
 }
 
-/** Throws what is wrong with it. */
-function toFrame(request: UntypedRequest, locale: string): SyncFrame {
-  const { name, version, receiver } = request;
-  if (typeof name !== 'string' || name === '') throw new CotableError('sync.invalidName', {});
-  checkEventName(name);
-  checkEventVersion(version);
-  if (typeof receiver !== 'string' || receiver === '') throw new CotableError('sync.missingReceiver', {});
-  const problem = roomNameProblem(receiver);
-  if (problem !== undefined) throw new CotableError('room.invalidName', { problem });
-  const frame: SyncFrame = {
-    type: 'sync',
-    request: request.idempotencyKey ?? newKey(),
-    name,
-    version,
-    // `undefined` is written as nothing at all.
-    data: JSON.stringify(request.data) ?? 'null',
-    ignoreSelf: request.ignoreSelf ?? false,
-    requireReceivers: request.requireReceivers ?? false,
-    locale,
-  };
-  const bytes = encodeSyncFrame(frame).length;
-  if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
-  return frame;
-}
-
 function hasListener(pending: Pending | undefined): boolean {
   return [...(pending?.waiters ?? [])].some(({ onStream }) => onStream);
-}
-
-function isRunOf(frame: SyncFrame | DropFrame, run: string): boolean {
-  return frame.type === 'sync' && run.startsWith(`${frame.name}/${frame.version}~`);
-}
-
-/** `randomUUID` is not there in pages that were not served securely. */
-function newKey(): string {
-  return crypto.getRandomValues(new Uint32Array(4)).join('-');
-}
-
-function isSame(a: SyncFrame, b: SyncFrame): boolean {
-  return a.name === b.name && a.version === b.version && a.data === b.data;
-}
-
-function readResponse(body: string): SyncResponse | undefined {
-  try {
-    const response: unknown = JSON.parse(body);
-    return isResponse(response) ? response : undefined;
-  } catch {
-    // It is none, then.
-    return undefined;
-  }
-}
-
-function secondsToWait(response: SyncResponse): number | undefined {
-  if (response.status === 'success' || response.errorCode !== 'sync.rateLimitExceeded') return undefined;
-  return Number(response.errorParams?.['seconds']) || 1;
-}
-
-function isResponse(value: unknown): value is SyncResponse {
-  if (typeof value !== 'object' || value === null || !('status' in value) || !('message' in value)) return false;
-  return value.status === 'success' ? 'result' in value : value.status === 'error' && 'errorCode' in value;
 }
