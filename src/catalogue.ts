@@ -276,4 +276,72 @@ export const catalogue = {
     message: 'The stream of this run is not there any more',
     hint: 'What was to be kept of it is in the rows.',
   },
+  'routing.invalidServiceRouteName': {
+    httpStatus: 400,
+    message: '{name} is not a name of an event',
+    hint: 'Names begin with a service: chat/sendMessage, or deeper, chat/rooms/sendMessage.',
+  },
+  'sync.invalidVersion': { httpStatus: 400, message: '{version} is not a version of an event', hint: 'Versions are v1, v2 and so on.' },
+  'sync.invalidName': { httpStatus: 400, message: 'The request names no event', hint: 'Give name and version of the event.' },
+  'sync.invalidRequest': {
+    httpStatus: 400,
+    message: 'This is not a request: {problem}',
+    hint: 'Send { data, receiver } and what belongs to it.',
+  },
+  'sync.invalidCallback': { httpStatus: 400, message: 'The callback of {name} is no function', hint: 'Give a function.' },
+  'sync.invalidInputType': { httpStatus: 400, message: 'The data do not fit: {message}', hint: 'See params.issues for each field.' },
+  'sync.missingReceiver': { httpStatus: 400, message: 'The request names no room', hint: 'Give the room as receiver.' },
+  'sync.ioUnavailable': { httpStatus: 503, message: 'There is no link to a relay', hint: 'Give the client a link, and do not close it.' },
+  'sync.notFound': {
+    httpStatus: 404,
+    message: 'There is no event {name} {version}',
+    hint: 'Declare it with defineEvents and give it to the backend.',
+  },
+  'sync.noReceiversFound': {
+    httpStatus: 404,
+    message: 'Nobody in {receiver} would get it',
+    hint: 'Leave requireReceivers out where an empty room is fine. Nothing was run.',
+  },
+  'sync.requestTimeout': {
+    httpStatus: 504,
+    message: 'The event {name} was not answered within {ms} ms',
+    hint: 'It may still be at work: the same idempotencyKey asks for its answer again.',
+  },
+  'sync.rateLimitExceeded': {
+    httpStatus: 429,
+    message: 'Too many requests: try again in {seconds} s',
+    hint: 'Wait that long, or raise rateLimiting of the backend.',
+  },
+  'sync.serverExecutionFailed': {
+    httpStatus: 500,
+    message: 'The event {name} failed',
+    hint: 'The log of the relay says why, with the id of the run.',
+  },
+  'sync.invalidServerResponse': {
+    httpStatus: 502,
+    message: 'The answer of the relay cannot be read',
+    hint: 'Bring app and relay to the same version.',
+  },
+  'sync.clientExecutionFailed': {
+    httpStatus: 500,
+    message: 'The per-recipient handler of {name} threw: {reason}',
+    hint: 'That recipient did not get the event. Nobody but the log of the relay is told.',
+  },
+  'sync.clientRejected': {
+    httpStatus: 403,
+    message: 'The per-recipient handler of {name} kept the event from a recipient: {reason}',
+    hint: 'It was meant to. Nobody but the log of the relay is told.',
+  },
+  'sync.invalidClientResponse': {
+    httpStatus: 500,
+    message: 'The per-recipient handler of {name} returned no answer',
+    hint: "Return { status: 'success', ... } or { status: 'error', errorCode }.",
+  },
+  'offline.queueFull': { httpStatus: 503, message: 'The queue of requests is full at {size}', hint: 'Ask again when there is a link.' },
+  'offline.dropped': {
+    httpStatus: 503,
+    message: 'The request was dropped from the queue: {reason}',
+    hint: 'Ask again if it is still wanted.',
+  },
+  'request.aborted': { httpStatus: 409, message: 'The request was aborted', hint: 'Ask again if it is wanted after all.' },
 } as const satisfies Record<string, CodeDefinition>;

@@ -63,6 +63,21 @@ interface TypedParams {
   'run.expired': { name: string };
   'run.terminal': { status: string };
   'run.notFound': { run: string };
+  'routing.invalidServiceRouteName': { name: string };
+  'sync.invalidVersion': { version: string };
+  'sync.invalidRequest': { problem: string };
+  'sync.invalidCallback': { name: string };
+  'sync.invalidInputType': { message: string; issues: readonly Issue[] };
+  'sync.notFound': { name: string; version: string };
+  'sync.noReceiversFound': { receiver: string };
+  'sync.requestTimeout': { name: string; ms: number };
+  'sync.rateLimitExceeded': { seconds: number };
+  'sync.serverExecutionFailed': { name: string };
+  'sync.clientExecutionFailed': { name: string; reason: string };
+  'sync.clientRejected': { name: string; reason: string };
+  'sync.invalidClientResponse': { name: string };
+  'offline.queueFull': { size: number };
+  'offline.dropped': { reason: string };
 }
 
 /** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */

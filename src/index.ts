@@ -12,7 +12,7 @@ export type {
   StorageValue,
 } from './ports/client-storage.ts';
 export type { TabChannel, TabTransport } from './ports/tabs.ts';
-export type { Acceptor, Link, LinkEvents, LinkOrigin, Transport } from './ports/transport.ts';
+export type { Acceptor, Link, LinkEvents, LinkOrigin, RelayConnection, Transport } from './ports/transport.ts';
 export { defineMutators } from './schema/mutators.ts';
 export type { MutatorContext, Mutators, TableReader, TableWriter } from './schema/mutators.ts';
 export { defineSchema } from './schema/schema.ts';

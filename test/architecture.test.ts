@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { catalogue } from '../src/catalogue.ts';
+import { doorViolations } from './architecture/doors.ts';
 import { errorPageViolations, specViolations } from './architecture/documents.ts';
 import { layoutViolations } from './architecture/layers.ts';
 import { sample, sampleViolations } from './architecture/sample.ts';
@@ -73,6 +74,34 @@ describe('the layout', () => {
   it('[AR5] is kept by this repository', () => {
     expect(code.size).toBeGreaterThan(20);
     expect(layoutViolations(code)).toEqual([]);
+  });
+});
+
+describe('doors', () => {
+  it('[EV34] are found where they do what the engine is for, and only there', () => {
+    const found = doorViolations(
+      new Map([
+        [
+          'src/relay/events/a.ts',
+          "import { createDispatcher } from '../runs/dispatcher.ts';\nclock.after(1, () => storage.queueRun(run));",
+        ],
+        ['src/relay/flows/b.ts', "import { createStreamLog } from '../stream-log.ts';\nsetTimeout(retry, 5);"],
+        ['src/relay/events/c.ts', "import type { Runner } from '../runs/runner.ts';\nimport { policyOf } from '../runs/policy.ts';"],
+        ['src/relay/runs/d.ts', 'clock.after(1, () => storage.queueRun(run));'],
+      ]),
+    );
+    expect(found).toEqual([
+      'src/relay/events/a.ts: queueRun is for the engine',
+      'src/relay/events/a.ts: sets a timer that nobody has allowed',
+      'src/relay/events/a.ts: ../runs/dispatcher.ts is the engine',
+      'src/relay/flows/b.ts: sets a timer by itself',
+      'src/relay/flows/b.ts: ../stream-log.ts keeps what streams said',
+    ]);
+  });
+
+  it('[EV34] hold no queue, no retry, no timer for runs and no buffer of chunks', () => {
+    expect([...code.keys()].some((path) => path.startsWith('src/relay/events/'))).toBe(true);
+    expect(doorViolations(code)).toEqual([]);
   });
 });
 

@@ -45,7 +45,10 @@ describe('the bundle of a page', () => {
     const { modules, code } = await bundle('./package/page.tsx');
     expect(modules.some((id) => id.endsWith('/src/store/create-store.ts'))).toBe(true);
     expect(modules.some((id) => id.endsWith('/transports/http/client.ts'))).toBe(true);
+    expect(modules.some((id) => id.endsWith('/src/client/create-sync-client.ts'))).toBe(true);
     expect(code).toContain('said by a mutator');
+    // Its types are of the definition; the definition stays behind.
+    expect(code).not.toContain('said by a handler');
     expect(modules.filter((id) => serverOnly.test(id))).toEqual([]);
     console.log(`a page with React and zod: ${(gzipSync(code).length / 1000).toFixed(1)} KB gzipped`);
   });

@@ -89,6 +89,29 @@ for (const way of [webSocket('ws://localhost:8080/sync', { WebSocket }), http('h
 process.exit(0);
 `;
 
+/** Two pages in a room: one plays and talks, both hear. */
+const PAGES = `
+import { defineSchema } from 'cotable';
+import { memoryRelayStorage } from 'cotable/adapters/memory';
+import { createRelay } from 'cotable/relay';
+import { events } from './events.js';
+import { listen, move, openPage, send } from './page.js';
+
+const schema = defineSchema({ schemaVersion: 1, tables: {}, mutators: {} });
+const logger = { info() {}, warn() {}, error() {} };
+const relay = createRelay({ backend: { schema, mutators: {}, events }, storage: memoryRelayStorage(), logger });
+const { url } = await relay.listen();
+const [ann, ben] = [openPage(url, 'ann'), openPage(url, 'ben')];
+const [byAnn, byBen, progress] = [[], [], []];
+listen(ann, (text) => byAnn.push(text));
+listen(ben, (text) => byBen.push(text));
+while (![ann, ben].every(({ status }) => status.rooms['game-room-123'].state === 'online')) await new Promise((done) => ann.subscribe(done) && ben.subscribe(done));
+const answers = [await move(ann, 'e2', 'e4'), await move(ann, 'e2', 'e2'), await send(ann, 'hello there', (text) => progress.push(text))];
+while (byBen.length < 3) await new Promise((done) => setTimeout(done, 5));
+process.stdout.write(JSON.stringify({ answers, progress, byAnn, byBen }));
+process.exit(0);
+`;
+
 describe('the documentation', () => {
   it('[RM4] has an example of authentication that compiles and does what it says', async () => {
     const files = namedBlocks(await page('docs/authentication.md'));
@@ -126,4 +149,18 @@ describe('the documentation', () => {
     },
     30_000,
   );
+
+  it('[SY57] has an example of room events in a page that compiles and does what it says', async () => {
+    const files = namedBlocks(await page('docs/events-client.md'));
+    expect([...files.keys()]).toEqual(['events.ts', 'page.ts']);
+    for (const [name, code] of files) await write(name, code);
+    await write('pages.mjs', PAGES);
+    await compile(folder);
+    expect(JSON.parse(await execute(folder, 'pages.mjs'))).toEqual({
+      answers: ['e2-e4', expect.stringMatching(/^chess.noMove: /), 'HELLO THERE'],
+      progress: ['1 of 2', '2 of 2'],
+      byAnn: ['HELLO', 'THERE', 'done: HELLO THERE'],
+      byBen: ['HELLO', 'THERE', 'done: HELLO THERE'],
+    });
+  }, 60_000);
 });

@@ -19,7 +19,7 @@ const chromium = {
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    globalSetup: ['test/browser/echo-relay.setup.ts', 'test/browser/stream-relay.setup.ts'],
+    globalSetup: ['test/browser/echo-relay.setup.ts', 'test/browser/stream-relay.setup.ts', 'test/browser/event-relay.setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } },

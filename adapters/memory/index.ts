@@ -1,2 +1,3 @@
+export { memoryBackplane } from './backplane.ts';
 export { memoryClientStorage } from './client-storage.ts';
 export { memoryRelayDisk, memoryRelayStorage } from './relay-storage.ts';

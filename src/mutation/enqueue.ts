@@ -1,7 +1,7 @@
 import { CotableError } from '../errors.ts';
 import type { EnqueueIntent } from '../protocol/frames.ts';
 import type { EnqueueOptions } from '../schema/mutators.ts';
-import type { AnySchema } from '../schema/schema.ts';
+import type { ActionShapes, AnySchema } from '../schema/schema.ts';
 import { validate } from '../schema/validator.ts';
 import { toFrozenJson, type JsonValue } from '../util/json.ts';
 import { isWellFormed } from '../util/text.ts';
@@ -10,7 +10,11 @@ const MAX_KEY = 256;
 
 /** The input of an enqueued action as plain JSON. Throws `action.unknown`, `action.invalidInput` or `value.notJson`. */
 export function checkAction(schema: AnySchema, name: string, input: unknown): JsonValue {
-  const shape = Object.hasOwn(schema.actions, name) ? schema.actions[name] : undefined;
+  return checkInput(name, Object.hasOwn(schema.actions, name) ? schema.actions[name] : undefined, input);
+}
+
+/** The same of an action that is known by its shape. */
+export function checkInput(name: string, shape: ActionShapes[string] | undefined, input: unknown): JsonValue {
   if (!shape) throw new CotableError('action.unknown', { name });
   validate(shape.input, input, `actions.${name}.input`, (issues) => {
     throw new CotableError('action.invalidInput', { name, issues });

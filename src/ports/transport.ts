@@ -52,3 +52,16 @@ export interface Acceptor {
   /** Takes no more links. Open ones stay: the relay closes them. */
   stop(): void;
 }
+
+/** How a store reaches its relay, for what opens links of its own there: as the same user, into the same room. */
+export interface RelayConnection {
+  readonly room: string;
+  /** None: the store has no relay. */
+  readonly transports: readonly Transport[];
+  /** Who the app says it is, if it does. */
+  readonly userId: string | undefined;
+  /** Resolves with what the store calls itself to the relay, as soon as that is known. */
+  identify(): Promise<string>;
+  /** Asked before each greeting, and for a fresh one while a link is open. `undefined`: the app gives none. */
+  readonly token: (() => string | Promise<string>) | undefined;
+}

@@ -3,7 +3,7 @@ import * as encoding from 'lib0/encoding';
 import { CotableError } from '../errors.ts';
 import type { MutationKey, Outcome, RoomBirth } from '../ports/relay-storage.ts';
 import type { RunEnding, StoredRunStatus } from '../ports/run-storage.ts';
-import type { JsonObject } from '../util/json.ts';
+import { CONTROL_TYPES, readControlFrame, readParams, writeControlFrame } from './control-codec.ts';
 import { PROTOCOL_VERSION, type Frame, type Intent, type MutationOutcome, type TableUpdate } from './frames.ts';
 import { readList, writeList } from './lists.ts';
 import { readPlaces, readStreamFrame, STREAM_TYPES, writePlaces, writeStreamFrame } from './stream-codec.ts';
@@ -15,20 +15,16 @@ type Reader = decoding.Decoder;
 const TYPES = {
   hello: 1,
   mutate: 2,
-  ping: 3,
   call: 4,
   bye: 6,
-  auth: 10,
   ask: 11,
   cancel: 12,
   welcome: 16,
   snapshot: 17,
   entries: 18,
   outcome: 19,
-  pong: 20,
-  failed: 21,
   run: 22,
-  grant: 40,
+  ...CONTROL_TYPES,
   ...STREAM_TYPES,
 } as const;
 
@@ -101,10 +97,6 @@ function writeBody(out: Writer, frame: Frame): void {
       writeBirth(out, frame);
       writeOutcome(out, frame);
       return;
-    case 'failed':
-      encoding.writeVarString(out, frame.code);
-      encoding.writeVarString(out, JSON.stringify(frame.params));
-      return;
     case 'call':
       for (const text of [frame.run, frame.name, frame.input, frame.key]) encoding.writeVarString(out, text);
       encoding.writeVarUint(out, frame.expiresAt);
@@ -124,16 +116,11 @@ function writeBody(out: Writer, frame: Frame): void {
       encoding.writeVarString(out, frame.input);
       return;
     case 'auth':
-      encoding.writeVarString(out, frame.token);
-      return;
     case 'grant':
-      encoding.writeUint8(out, frame.mayWrite ? 1 : 0);
-      encoding.writeVarUint(out, frame.expiresInMs);
-      encoding.writeVarString(out, frame.session ? JSON.stringify(frame.session) : '');
-      return;
     case 'ping':
     case 'pong':
-      return;
+    case 'failed':
+      return writeControlFrame(out, frame);
     default:
       writeStreamFrame(out, frame);
   }
@@ -197,8 +184,6 @@ function readBody(input: Reader, type: number): Frame {
       return { type: 'entries', ...readBirth(input), records: readList(input, readBytes) };
     case TYPES.outcome:
       return { type: 'outcome', ...readBirth(input), ...readOutcome(input) };
-    case TYPES.failed:
-      return { type: 'failed', code: decoding.readVarString(input), params: readParams(input) };
     case TYPES.call:
       return {
         type: 'call',
@@ -225,21 +210,8 @@ function readBody(input: Reader, type: number): Frame {
         ending: readEnding(input),
         input: decoding.readVarString(input),
       };
-    case TYPES.auth:
-      return { type: 'auth', token: decoding.readVarString(input) };
-    case TYPES.grant:
-      return {
-        type: 'grant',
-        mayWrite: decoding.readUint8(input) === 1,
-        expiresInMs: decoding.readVarUint(input),
-        session: readSession(input),
-      };
-    case TYPES.ping:
-      return { type: 'ping' };
-    case TYPES.pong:
-      return { type: 'pong' };
     default: {
-      const frame = readStreamFrame(input, type);
+      const frame = readControlFrame(input, type) ?? readStreamFrame(input, type);
       if (frame) return frame;
       throw new Error(`there is no frame of type ${type}`);
     }
@@ -329,15 +301,4 @@ function readStatus(input: Reader): StoredRunStatus {
 function readEnding(input: Reader): RunEnding | undefined {
   const text = decoding.readVarString(input);
   return text === '' ? undefined : (JSON.parse(text) as RunEnding);
-}
-
-function readSession(input: Reader): JsonObject | undefined {
-  const text = decoding.readVarString(input);
-  return text === '' ? undefined : (JSON.parse(text) as JsonObject);
-}
-
-function readParams(input: Reader): Readonly<Record<string, unknown>> {
-  const params: unknown = JSON.parse(decoding.readVarString(input));
-  if (typeof params !== 'object' || params === null) throw new Error('params are not an object');
-  return params as Record<string, unknown>;
 }

@@ -1,9 +1,10 @@
 import type { Access } from '../access/access.ts';
+import type { ActionTableReader } from './action-table.ts';
 import type { CotableError } from '../errors.ts';
 import type { AnyHooks, Hooks } from './guard.ts';
 import type { RunEnding, StoredRun } from '../ports/run-storage.ts';
 import type { Platform, PlatformCaller } from './platform.ts';
-import type { EnqueueOptions, MutatorContext, Mutators, TableReader } from '../schema/mutators.ts';
+import type { EnqueueOptions, MutatorContext, Mutators } from '../schema/mutators.ts';
 import type {
   ActionName,
   AnySchema,
@@ -18,17 +19,11 @@ import type {
   StreamStateOf,
   TableName,
 } from '../schema/schema.ts';
-import type { Emitters } from './emitters.ts';
+import type { AllEmitters, Emitters } from './emitters.ts';
+import type { RoomEventOptions } from './events/options.ts';
 
 /** A backend that has no platform: nothing can be called. */
 export type NoPlatform = Readonly<Record<never, never>>;
-
-/** Reading a table in an action: promises, because the room may have to be loaded. */
-export type ActionTableReader<Row> = {
-  readonly [K in keyof TableReader<Row>]: TableReader<Row>[K] extends (...args: infer Args) => infer Result
-    ? (...args: Args) => Promise<Result>
-    : never;
-};
 
 /**
  * What an action works with. `Piece`: what its stream carries, `State`: what that adds up to; `never` without one. A piece
@@ -168,9 +163,12 @@ export type Actions<S extends AnySchema, P extends Platform = NoPlatform> = {
   readonly [N in ActionName<S>]: ActionFunction<S, N, P> | ActionPolicy<S, N, P>;
 };
 
+/** What the function of any action works with. */
+export type EngineContext = ActionContext<AnySchema, unknown, Platform, unknown> & AllEmitters;
+
 /** An action as the engine sees it: which schema it belongs to was checked where it was given. */
 export interface AnyActionPolicy {
-  readonly run: (ctx: ActionContext<AnySchema, unknown, Platform, unknown>, input: never) => Promise<unknown>;
+  readonly run: (ctx: EngineContext, input: never) => Promise<unknown>;
   readonly cell?: (input: never) => { readonly table: string; readonly key: string; readonly field: string };
   readonly onSettled?: (ctx: MutatorContext<AnySchema>, run: never) => void | Promise<void>;
   readonly delivery?: 'at-least-once' | 'at-most-once';
@@ -187,7 +185,7 @@ export interface AnyActionPolicy {
 }
 
 /** Everything a relay runs for a schema. A plain object of this shape works too. */
-export interface BackendConfig<S extends AnySchema, P extends Platform = NoPlatform> extends Hooks<NoInfer<S>> {
+export interface BackendConfig<S extends AnySchema, P extends Platform = NoPlatform> extends Hooks<NoInfer<S>>, RoomEventOptions {
   readonly schema: S;
   readonly mutators: Mutators<NoInfer<S>>;
   readonly actions?: Actions<NoInfer<S>, NoInfer<P>>;

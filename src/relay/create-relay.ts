@@ -5,6 +5,7 @@ import { webSocketAcceptor, type WebSocketAcceptor } from '../../transports/webs
 import type { AnyAccess } from '../access/access.ts';
 import { assertBoundedReads } from '../doc/check-lib0.ts';
 import { checkMutators, type MutatorFunctions } from '../mutation/run.ts';
+import type { Backplane } from '../ports/backplane.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Acceptor } from '../ports/transport.ts';
@@ -16,6 +17,7 @@ import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
 import type { RunAdmin } from './runs/admin.ts';
 import { policiesOf } from './runs/policy.ts';
+import { syncRouter } from './events/http.ts';
 import { createStrangers } from './strangers.ts';
 import { healthRouter, linkRouter } from './web/routers.ts';
 import { createWeb } from './web/web.ts';
@@ -24,6 +26,8 @@ export interface RelayOptions<S extends AnySchema, P extends Platform = NoPlatfo
   readonly backend: BackendConfig<S, P>;
   /** Where rooms are kept: `sqlite(file)`. The relay closes it. */
   readonly storage: RelayStorage;
+  /** How events reach members of a room on other relays. Left out: there are none. Who made it closes it. */
+  readonly backplane?: Backplane;
   /** Pages that may open links and call, as `https://app.example`. Left out: any, over HTTP without their cookies. */
   readonly origins?: readonly string[];
   readonly limits?: LimitOptions;
@@ -102,6 +106,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
     access: options.backend.access as AnyAccess | undefined,
     hooks: hooksOf(options.backend),
     platform: options.backend.platform ?? {},
+    events: { ...options.backend, backplane: options.backplane },
     storage: options.storage,
     clock,
     random: Math.random,
@@ -120,7 +125,9 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
   };
   const http = httpAcceptor(attachment);
   // Every door over HTTP is a router here.
-  const routers = [healthRouter(core.health), linkRouter(http)];
+  const { events, guard } = core;
+  const eventRouters = events.table.all.length > 0 ? [syncRouter({ events, guard, random: Math.random })] : [];
+  const routers = [healthRouter(core.health), linkRouter(http), ...eventRouters];
   const web = createWeb({ schema, routers, origins, maxBodyBytes: limits.messageBytes, logger });
   const listener = getRequestListener(
     (request, env) => {

@@ -4,7 +4,10 @@ import type { LogEntry, RelayStorage } from '../ports/relay-storage.ts';
 import { encodeFrame } from '../protocol/codec.ts';
 import type { ByeFrame, HelloFrame, MutateFrame, MutationOutcome } from '../protocol/frames.ts';
 import { joinFrames } from '../protocol/message.ts';
+import { encodeSyncFrame } from '../protocol/sync-codec.ts';
+import type { EnterFrame } from '../protocol/sync-frames.ts';
 import type { Accepted } from './commits.ts';
+import type { EventSeat } from './events/seat.ts';
 import type { Member, MemberHost, Seat } from './member.ts';
 import { PAGE } from './load-room.ts';
 import type { Author, Room } from './room.ts';
@@ -18,6 +21,8 @@ export interface HallParts {
   readonly storage: RelayStorage;
   readonly clock: Clock;
   readonly news: RunNews;
+  /** What a link of this room may say of events. */
+  readonly events: (member: Member, streams: RoomStreams) => EventSeat;
   /** Nobody is left. */
   readonly left: () => void;
 }
@@ -45,8 +50,12 @@ export function createHall(parts: HallParts): Hall {
   const present = new Map<Member, { readonly replica: number; writer: number }>();
   /** Those who are level: they get each group as it is committed. */
   const level = new Set<Member>();
+  /** Those that carry no tables. */
+  const guests = new Set<Member>();
 
-  async function join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
+  async function join(member: Member, first: HelloFrame | EnterFrame, seated: (seat: Seat) => void): Promise<void> {
+    if (first.type === 'enter') return enter(member, first, seated);
+    const hello = first;
     for (const [other, { replica, writer }] of present) {
       // An earlier link of this store, or one whose writer is fenced now, is a leftover.
       const isLeftover = other.userId === member.userId && (replica === hello.replica || hello.fence.includes(writer));
@@ -59,6 +68,40 @@ export function createHall(parts: HallParts): Hall {
       leave(member);
       throw error;
     }
+  }
+
+  /** One that carries no tables: it gets streams and events. */
+  function enter(member: Member, { streams: places }: EnterFrame, seated: (seat: Seat) => void): void {
+    const { userId, sessionId } = member;
+    present.set(member, { replica: 0, writer: 0 });
+    guests.add(member);
+    member.sendMessage(joinFrames([encodeSyncFrame({ type: 'entered', userId, sessionId, now: clock.now() })]));
+    const refuse = (): never => {
+      throw new CotableError('protocol.badFrame', { problem: 'a link without tables says nothing of them' });
+    };
+    // Nobody that is known sees nothing of the room.
+    const isKnown = userId !== '';
+    seated({
+      ...{ mutate: refuse, call: refuse, ask: refuse, cancel: refuse, bye: refuse },
+      resume: (frame) => isKnown && unless(member, streams.resume(member, frame)),
+      ...eventsOf(member),
+    });
+    if (!isKnown) return;
+    streams.greet(member, places);
+    streams.join(member, places);
+  }
+
+  function eventsOf(member: Member): Pick<Seat, 'listen' | 'sync' | 'drop' | 'leave'> {
+    const seat = parts.events(member, streams);
+    return {
+      listen: seat.listen,
+      sync: (frame) => unless(member, seat.sync(frame)),
+      drop: (frame) => unless(member, seat.drop(frame)),
+      leave() {
+        seat.leave();
+        leave(member);
+      },
+    };
   }
 
   async function greet(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void> {
@@ -102,7 +145,7 @@ export function createHall(parts: HallParts): Hall {
         ),
       resume: (frame) => unless(member, streams.resume(member, frame)),
       bye: (frame) => bye(member, frame),
-      leave: () => leave(member),
+      ...eventsOf(member),
     });
     // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
     streams.greet(member, hello.streams);
@@ -171,6 +214,7 @@ export function createHall(parts: HallParts): Hall {
   function leave(member: Member): void {
     present.delete(member);
     level.delete(member);
+    guests.delete(member);
     streams.leave(member);
     news.leave(member);
     if (present.size === 0) parts.left();
@@ -200,7 +244,7 @@ export function createHall(parts: HallParts): Hall {
       for (const { acceptance } of group) news.kept(acceptance.runs);
     },
     async sent() {
-      await Promise.allSettled([...level].map((member) => member.drained(0)));
+      await Promise.allSettled([...level, ...guests].map((member) => member.drained(0)));
     },
     clear(error, but) {
       for (const member of [...present.keys()]) if (member !== but) member.fail(error);

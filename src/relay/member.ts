@@ -6,6 +6,8 @@ import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
 import type { AskFrame, ByeFrame, CallFrame, CancelFrame, HelloFrame, MutateFrame, RelayFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
 import type { ResumeFrame } from '../protocol/stream-frames.ts';
+import { decodeSyncFrame } from '../protocol/sync-codec.ts';
+import type { DropFrame, EnterFrame, ListenFrame, SyncFrame } from '../protocol/sync-frames.ts';
 import { forStrangers } from './for-strangers.ts';
 import type { Guard } from './guard.ts';
 import type { Limits } from './limits.ts';
@@ -21,6 +23,7 @@ export interface Member extends Author {
   readonly sessionId: string;
   /** Empty before it said hello. */
   readonly room: string;
+  readonly ip: string;
   send(frame: RelayFrame): void;
   /** A message made once for many members. */
   sendMessage(message: Uint8Array): void;
@@ -46,14 +49,19 @@ export interface MemberHost {
   readonly limits: Limits;
   readonly guard: Guard;
   readonly sessionId: string;
+  /** Whether a link without tables may be of nobody that is known. */
+  readonly isOpen: boolean;
   /** Throws why this relay cannot serve the store, whoever it is. */
-  check(hello: HelloFrame): void;
+  check(first: FirstFrame): void;
   /**
-   * Greets a link of somebody who is known: answers `hello`, sends what it lacks, and from then on what is committed. `seated` is called with the
+   * Greets a link of somebody who is known: answers its first frame, sends what it lacks, and from then on what is committed. `seated` is called with the
    * welcome: a store may write as soon as it has what the welcome told of, while the relay still sends what came since.
    */
-  join(member: Member, hello: HelloFrame, seated: (seat: Seat) => void): Promise<void>;
+  join(member: Member, first: FirstFrame, seated: (seat: Seat) => void): Promise<void>;
 }
+
+/** With which a link says who it is. */
+export type FirstFrame = HelloFrame | EnterFrame;
 
 /** A member's place in a room. */
 export interface Seat {
@@ -62,6 +70,9 @@ export interface Seat {
   ask(frame: AskFrame): void;
   cancel(frame: CancelFrame): void;
   resume(frame: ResumeFrame): void;
+  listen(frame: ListenFrame): void;
+  sync(frame: SyncFrame): void;
+  drop(frame: DropFrame): void;
   bye(frame: ByeFrame): void;
   leave(): void;
 }
@@ -72,7 +83,7 @@ export interface Seat {
  */
 export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): { readonly member: Member; readonly events: LinkEvents } {
   const { clock, limits, logger } = host;
-  let hello: HelloFrame | undefined;
+  let first: FirstFrame | undefined;
   let seat: Seat | undefined;
   let isClosed = false;
   /** What came before the seat. */
@@ -94,8 +105,9 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       return standing.session;
     },
     sessionId: host.sessionId,
+    ip: origin.ip,
     get room() {
-      return hello?.room ?? '';
+      return first?.room ?? '';
     },
     send(frame) {
       if (!isClosed) batch.frame(encodeFrame(frame));
@@ -148,14 +160,15 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
   function read(bytes: Uint8Array): void {
     if (bytes.length > limits.frameBytes)
       throw new CotableError('protocol.frameTooLarge', { bytes: bytes.length, limit: limits.frameBytes });
-    const frame = decodeFrame(bytes);
+    const frame = decodeSyncFrame(bytes) ?? decodeFrame(bytes);
     switch (frame.type) {
       case 'hello':
-        if (hello) throw new CotableError('protocol.badFrame', { problem: 'a second hello' });
-        hello = frame;
+      case 'enter':
+        if (first) throw new CotableError('protocol.badFrame', { problem: `a second ${first.type}` });
+        first = frame;
         return greet(frame);
       case 'auth':
-        if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a fresh token before the welcome' });
+        if (!seat || member.userId === '') throw new CotableError('protocol.badFrame', { problem: 'a fresh token before the welcome' });
         return void unless(standing.refresh(frame.token));
       case 'mutate':
         if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a mutation before the welcome' });
@@ -169,6 +182,13 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
         return seat?.cancel(frame);
       case 'resume':
         return seat?.resume(frame);
+      case 'listen':
+        return seat?.listen(frame);
+      case 'sync':
+        if (!seat) throw new CotableError('protocol.badFrame', { problem: 'a request before the welcome' });
+        return seat.sync(frame);
+      case 'drop':
+        return seat?.drop(frame);
       case 'bye':
         return seat?.bye(frame);
       case 'ping':
@@ -188,10 +208,10 @@ export function createMember(link: Link, origin: LinkOrigin, host: MemberHost): 
       throw new CotableError('protocol.badFrame', { problem: `more than ${limits.greetingFrames} frames before the welcome` });
   }
 
-  function greet(frame: HelloFrame): void {
+  function greet(frame: FirstFrame): void {
     host.check(frame);
     void unless(
-      standing.enter(frame).then(async () => {
+      standing.enter(frame, frame.type === 'enter' && host.isOpen).then(async () => {
         cancelGreeting();
         if (isClosed || isFailing) return;
         await host.join(member, frame, (taken) => void (seat = taken));

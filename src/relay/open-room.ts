@@ -4,13 +4,15 @@ import type { RunCancel, StoredRun } from '../ports/run-storage.ts';
 import type { StreamPlace } from '../protocol/stream-frames.ts';
 import { quiet } from '../util/deferred.ts';
 import { createHall, type Hall } from './hall.ts';
+import type { EventSeat } from './events/seat.ts';
 import type { RoomOptions } from './load-room.ts';
+import type { Member } from './member.ts';
 import { openRoom, type Room } from './room.ts';
 import type { Poison } from './quarantine.ts';
 import { createRunNews, type RunDoor, type RunNews } from './run-news.ts';
 import type { RunRoom } from './runs/run-room.ts';
 import type { StreamLog } from './stream-log.ts';
-import { openRoomStreams } from './streams.ts';
+import { openRoomStreams, type RoomStreams } from './streams.ts';
 import type { StreamViewer } from './viewers.ts';
 
 /** A room in memory with its links, its streams, and the runs that are at work in it. */
@@ -28,6 +30,12 @@ export interface OpenRoom extends RunRoom {
   readonly isIdle: boolean;
   /** Nothing more is accepted, `reason` says why: this memory is not the room any more. */
   close(reason: CotableError): void;
+}
+
+/** What links of a room ask for that others do. */
+export interface LinkDoors {
+  readonly runs: RunDoor;
+  readonly events: (member: Member, streams: RoomStreams) => EventSeat;
 }
 
 export interface OpenRoomEvents {
@@ -49,7 +57,7 @@ const RENEWED = new CotableError('room.lineageChanged', {});
  * accepted is kept and acknowledged, the links are closed, and the room is loaded again, which compacts it. Streams and
  * runs outlive that: what a run writes meanwhile waits for the new documents.
  */
-export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, door: RunDoor, events: OpenRoomEvents): Promise<OpenRoom> {
+export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, doors: LinkDoors, events: OpenRoomEvents): Promise<OpenRoom> {
   const { name, schema, storage, clock, logger, limits } = options;
   const viewers = new Set<StreamViewer>();
   let held = 0;
@@ -106,7 +114,7 @@ export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, do
       canceling: events.canceling,
     });
     const failed = (run: string, error: unknown): void => logger.warn({ room: name, run, error }, 'a run that a mutation asked for again');
-    const news = createRunNews(name, { schema, storage, door, failed });
+    const news = createRunNews(name, { schema, storage, door: doors.runs, failed });
     const hall: Hall = createHall({
       name,
       room,
@@ -114,6 +122,7 @@ export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, do
       news,
       storage,
       clock,
+      events: doors.events,
       left: () => events.left(opened),
     });
     return { room, hall, news };

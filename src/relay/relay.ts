@@ -1,21 +1,22 @@
 import { asCotableError, CotableError } from '../errors.ts';
+import type { Backplane } from '../ports/backplane.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { Link, LinkEvents, LinkOrigin } from '../ports/transport.ts';
-import type { HelloFrame } from '../protocol/frames.ts';
 import { roomNameProblem } from '../protocol/limits.ts';
+import type { RoomEventOptions } from './events/options.ts';
+import { createRoomEvents, type RoomEvents } from './events/room-events.ts';
 import type { Limits } from './limits.ts';
 import { isLasting } from './load-room.ts';
 import { createGuard, type AnyHooks, type Guard } from './guard.ts';
-import { createMember, type Member } from './member.ts';
-import { openRoomWithLinks, type OpenRoom } from './open-room.ts';
+import { createMember, type FirstFrame, type Member } from './member.ts';
+import { openRoomWithLinks, type LinkDoors, type OpenRoom } from './open-room.ts';
 import { randomName } from '../mutation/mutation-id.ts';
 import { createQuarantine } from './quarantine.ts';
 import type { AppOf, RoomApp } from './room-app.ts';
 import { createRunDesk, type RunDesk } from './run-desk.ts';
 import type { Platform } from './platform.ts';
-import type { RunDoor } from './run-news.ts';
 import { createRunAdmin, type RunAdmin } from './runs/admin.ts';
 import { createRunRequests } from './runs/requests.ts';
 import { createRunner } from './runs/runner.ts';
@@ -28,6 +29,7 @@ export interface RelayParts extends RoomApp {
   readonly otherApp?: (room: string) => RoomApp | undefined;
   readonly hooks: AnyHooks;
   readonly platform: Platform;
+  readonly events?: RoomEventOptions & { readonly backplane?: Backplane | undefined };
   readonly storage: RelayStorage;
   readonly clock: Clock;
   readonly random: Random;
@@ -57,6 +59,7 @@ export interface RelayCore {
   readonly runs: RunAdmin;
   /** Runs and their streams, for doors other than links. */
   readonly desk: RunDesk;
+  readonly events: RoomEvents;
   /** Resolves when no run is at work, due or between attempts, all is kept, and links have got what there is. */
   drain(room?: string): Promise<void>;
   health(): RelayHealth;
@@ -70,7 +73,23 @@ const UNLOADED = new CotableError('storage.unavailable', { reason: 'the room is 
 
 export function createRelayOf(parts: RelayParts): RelayCore {
   const { storage, clock, random, logger, limits } = parts;
-  const appOf: AppOf = (room) => parts.otherApp?.(room) ?? parts;
+  const roomEvents: RoomEvents = createRoomEvents({
+    ...parts.events,
+    clock,
+    logger,
+    id: newName(),
+    desk: () => desk,
+    room: roomOf,
+  });
+  const { schema, mutators, access } = parts;
+  const app: RoomApp = {
+    schema,
+    mutators,
+    access,
+    actions: { ...parts.actions, ...roomEvents.door.actions },
+    ofDoors: roomEvents.table.shapes,
+  };
+  const appOf: AppOf = (room) => parts.otherApp?.(room) ?? app;
   const rooms = new Map<string, Promise<OpenRoom>>();
   const open = new Map<string, OpenRoom>();
   const links = new Map<Link, Member>();
@@ -105,8 +124,16 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     },
   });
   const desk = createRunDesk({ storage, clock, limits, appOf, requests, runner, room: roomOf, released });
-  const door: RunDoor = { requests, queued: runner.queued, cancel: runner.cancel, canceled: runner.canceled };
+  const doors: LinkDoors = {
+    runs: { requests, queued: runner.queued, cancel: runner.cancel, canceled: runner.canceled },
+    events: roomEvents.links,
+  };
   runner.start();
+
+  /** Of no use to anybody but as a name, and not to be guessed. */
+  function newName(): string {
+    return `${randomName(random).toString(36)}-${randomName(random).toString(36)}`;
+  }
 
   function accept(link: Link, origin: LinkOrigin): LinkEvents {
     const drop = (limit: number): void => {
@@ -119,16 +146,16 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       logger,
       limits,
       guard,
-      check: checkHello,
-      // Of no use to anybody but as a name, and not to be guessed.
-      sessionId: `${randomName(random).toString(36)}-${randomName(random).toString(36)}`,
-      async join(newcomer, hello, seated) {
+      check: checkFirst,
+      isOpen: roomEvents.table.hasOpen,
+      sessionId: newName(),
+      async join(newcomer, first, seated) {
         if (known.size >= limits.links) throw new CotableError('limit.links', { limit: limits.links });
         leaveStrangers();
         known.add(link);
         link.greeted?.();
-        const { hall } = await roomOf(hello.room);
-        return hall.join(newcomer, hello, seated);
+        const { hall } = await roomOf(first.room);
+        return hall.join(newcomer, first, seated);
       },
     });
     links.set(link, member);
@@ -168,7 +195,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     await leaving.get(name);
     const isQuarantined = quarantine.has;
     const options = { name, ...appOf(name), storage, clock, random, logger, limits, requests, isQuarantined };
-    return openRoomWithLinks(options, streamLog, door, {
+    return openRoomWithLinks(options, streamLog, doors, {
       broken(opened, error, poison) {
         if (poison) logger.error({ room: name, error, ...quarantine.add(poison) }, 'frame kept for study');
         logger.error({ room: name, error }, 'room thrown out of memory');
@@ -211,19 +238,22 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     unloads.add(cancel);
   }
 
-  function checkHello(hello: HelloFrame): void {
-    if (hello.replica === 0) throw new CotableError('protocol.badFrame', { problem: 'a replica without a name' });
-    const { schemaVersion } = appOf(hello.room).schema;
-    const versions = { mine: hello.schemaVersion, theirs: schemaVersion };
-    if (hello.schemaVersion < schemaVersion) throw new CotableError('schema.tooOld', versions);
-    if (hello.schemaVersion > schemaVersion) throw new CotableError('schema.tooNew', versions);
+  function checkFirst(first: FirstFrame): void {
+    if (first.type === 'hello') {
+      if (first.replica === 0) throw new CotableError('protocol.badFrame', { problem: 'a replica without a name' });
+      const { schemaVersion } = appOf(first.room).schema;
+      const versions = { mine: first.schemaVersion, theirs: schemaVersion };
+      if (first.schemaVersion < schemaVersion) throw new CotableError('schema.tooOld', versions);
+      if (first.schemaVersion > schemaVersion) throw new CotableError('schema.tooNew', versions);
+    }
     // What authorize() is asked about is a room.
-    const invalid = invalidName(hello.room);
+    const invalid = invalidName(first.room);
     if (invalid) throw invalid;
   }
 
   async function close(): Promise<void> {
     desk.close();
+    roomEvents.close();
     await streamLog.close();
     const loaded = await Promise.allSettled(rooms.values());
     for (const result of loaded) {
@@ -266,6 +296,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     },
     runs: createRunAdmin(storage, clock, appOf, runner),
     desk,
+    events: roomEvents,
     async drain(room) {
       await runner.idle(room);
       for (const [name, opened] of open) {

@@ -1,12 +1,12 @@
 import { CotableError } from '../errors.ts';
-import { checkAction } from '../mutation/enqueue.ts';
+import { checkInput } from '../mutation/enqueue.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { StoredRun } from '../ports/run-storage.ts';
 import type { StreamKind } from '../protocol/stream-frames.ts';
 import type { Limits } from './limits.ts';
 import type { OpenRoom } from './open-room.ts';
-import type { AppOf } from './room-app.ts';
+import { shapeOf, type AppOf } from './room-app.ts';
 import type { Caller, RunRequests } from './runs/requests.ts';
 import type { Runner } from './runs/runner.ts';
 import type { Addressee } from './stream-source.ts';
@@ -85,9 +85,9 @@ export function createRunDesk(options: {
   return {
     ask({ id, name, input, isKeyed = false, expiresAt = 0 }, caller) {
       const { room } = caller;
-      const { schema } = options.appOf(room);
+      const shape = shapeOf(options.appOf(room), name);
       return within(room, async () => {
-        const json = JSON.stringify(checkAction(schema, name, input));
+        const json = JSON.stringify(checkInput(name, shape, input));
         const made = requests.toRun({ id, name, input: json, key: isKeyed ? id : '', notBefore: 0, expiresAt }, caller);
         const stored = await storage.queueRun(room, { ...made, id });
         if (stored.digest !== made.once?.digest) throw new CotableError('action.idempotencyMismatch', { name, key: id });

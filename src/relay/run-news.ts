@@ -7,6 +7,7 @@ import type { CallFrame, RunFrame } from '../protocol/frames.ts';
 import { parseJson } from '../protocol/json.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Member } from './member.ts';
+import { isDeclarable } from './room-app.ts';
 import type { RunRequests } from './runs/requests.ts';
 
 /** What links may have done with runs. */
@@ -60,6 +61,8 @@ export function createRunNews(
   }
 
   function tellAll(run: StoredRun, isNew: boolean, but?: Member): void {
+    // What a door asks for is told of by that door.
+    if (!isDeclarable(run.name)) return;
     let frame: RunFrame | undefined;
     for (const member of told.keys()) {
       if (member.userId !== run.userId || member === but) continue;
@@ -76,7 +79,7 @@ export function createRunNews(
 
   async function find(member: Member, run: string): Promise<StoredRun | undefined> {
     const stored = await storage.run(name, run);
-    if (stored?.userId === member.userId) return stored;
+    if (stored?.userId === member.userId && isDeclarable(stored.name)) return stored;
     member.send(refused(run, '', new CotableError('run.notFound', { run })));
     return undefined;
   }
@@ -101,7 +104,7 @@ export function createRunNews(
       do {
         const filter = { room: name, userId: member.userId, statuses: ['queued', 'running', 'waiting'] as const };
         const { runs, next } = await storage.listRuns(filter, after, PAGE);
-        for (const run of runs) member.send(toFrame(run, true));
+        for (const run of runs) if (isDeclarable(run.name)) member.send(toFrame(run, true));
         if (next !== undefined) await member.drained();
         after = next;
       } while (after !== undefined);

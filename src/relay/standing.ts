@@ -1,7 +1,8 @@
-import { CotableError } from '../errors.ts';
+import { CotableError, isCotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LinkOrigin } from '../ports/transport.ts';
 import type { GrantFrame, HelloFrame } from '../protocol/frames.ts';
+import type { EnterFrame } from '../protocol/sync-frames.ts';
 import type { Session } from '../schema/schema.ts';
 import { bearerOf, type Caller, type Guard } from './guard.ts';
 
@@ -14,8 +15,8 @@ export interface Standing {
   readonly userId: string;
   readonly isReader: boolean;
   readonly session: Session | undefined;
-  /** Lets a link in. Throws what it is refused with. */
-  enter(hello: HelloFrame): Promise<void>;
+  /** Lets a link in. `isForAll`: also of nobody that is known, who stays so. Throws what it is refused with. */
+  enter(first: HelloFrame | EnterFrame, isForAll: boolean): Promise<void>;
   /** A fresh token. Rejects with what the link is closed with. */
   refresh(token: string): Promise<void>;
   /** Asks again what it may do. Rejects with `auth.forbidden` when that is nothing any more. */
@@ -74,9 +75,12 @@ export function createStanding(options: {
     get session() {
       return caller?.session;
     },
-    async enter(hello) {
-      room = hello.room;
-      await admit(await identify(hello.token, hello.userId));
+    async enter(first, isForAll) {
+      room = first.room;
+      const known = await identify(first.token, first.userId).catch((error: unknown) => {
+        if (!isForAll || !isCotableError(error, 'auth.required')) throw error;
+      });
+      if (known) await admit(known);
     },
     async refresh(token) {
       await admit(await identify(token, caller?.userId ?? ''));

@@ -3,7 +3,7 @@ import type { SaidTo } from '../streams/kept.ts';
 import { cutText } from '../streams/text.ts';
 import type { JsonValue } from '../util/json.ts';
 
-/** Who gets a piece: everyone in the room, or the users and sessions of these names. */
+/** Who gets a piece: everyone in the room, all of it but one user, or the users and sessions of these names. */
 export type Audience = SaidTo['to'];
 
 /** Whom an audience is asked about. */
@@ -58,6 +58,19 @@ export interface StreamSource {
   takeFresh(): readonly SaidTo[];
 }
 
+/** One audience: the names in it, or all of the room, `but` a user perhaps. */
+interface Heard {
+  readonly names?: ReadonlySet<string>;
+  readonly but?: string;
+}
+
+const ALL: Heard = {};
+
+function toHeard(audience: Audience): Heard {
+  if (audience === 'room') return ALL;
+  return 'but' in audience ? { but: audience.but } : { names: new Set(audience) };
+}
+
 export function createStreamSource(options: {
   readonly run: string;
   readonly attempt: number;
@@ -65,8 +78,7 @@ export function createStreamSource(options: {
   readonly cell: CellBinding | undefined;
 }): StreamSource {
   const { run, kind } = options;
-  /** By number: the names in it, `undefined` for the room. */
-  const audiences: (ReadonlySet<string> | undefined)[] = [];
+  const audiences: Heard[] = [];
   const numbers = new Map<string, number>();
   let segments: Segment[] = [];
   /** How much was said to each audience, and how much of that was sent. */
@@ -81,13 +93,13 @@ export function createStreamSource(options: {
   let taken = { segments: 0, length: 0 };
 
   function numberOf(audience: Audience): number {
-    const names = audience === 'room' ? undefined : new Set(audience);
-    const key = names ? JSON.stringify([...names].sort()) : '';
+    const heard = toHeard(audience);
+    const key = heard.names ? JSON.stringify([...heard.names].sort()) : heard.but === undefined ? '' : `-${heard.but}`;
     let number = numbers.get(key);
     if (number === undefined) {
       number = audiences.length;
       numbers.set(key, number);
-      audiences.push(names);
+      audiences.push(heard);
       said.push(0);
       bytes += key.length;
     }
@@ -134,7 +146,7 @@ export function createStreamSource(options: {
       return bytes;
     },
     get isForRoom() {
-      return audiences.every((names) => names === undefined);
+      return audiences.every(({ names, but }) => names === undefined && but === undefined);
     },
     get isForSessions() {
       return isForSessions;
@@ -163,9 +175,9 @@ export function createStreamSource(options: {
       if (known?.examined === audiences.length) return known.view;
       const included = known ? [...known.view.audiences] : [];
       for (let number = known?.examined ?? 0; number < audiences.length; number++) {
-        const names = audiences[number];
-        if (!names || names.has(viewer.userId)) included.push(number);
-        else if (names.has(viewer.sessionId)) {
+        const { names, but } = audiences[number] ?? ALL;
+        if (names ? names.has(viewer.userId) : but !== viewer.userId) included.push(number);
+        else if (names?.has(viewer.sessionId)) {
           included.push(number);
           isForSessions = true;
         }
@@ -230,9 +242,9 @@ export function createStreamSource(options: {
       taken = { segments: Math.max(0, segments.length - 1), length: last?.content.length ?? 0 };
       const taking: SaidTo[] = [];
       for (const [index, { audience, content }] of fresh.entries()) {
-        const names = audiences[audience];
+        const { names, but } = audiences[audience] ?? ALL;
         const rest = index === 0 && kind !== 'value' ? content.slice(before.length) : content.slice();
-        if (rest.length > 0) taking.push({ to: names ? [...names] : 'room', content: rest });
+        if (rest.length > 0) taking.push({ to: names ? [...names] : but === undefined ? 'room' : { but }, content: rest });
       }
       return taking;
     },

@@ -50,6 +50,8 @@ export interface RoomStreams {
   previous(run: string): Previous | undefined;
   /** The run ends with the entry `seq`: viewers swap to the row with it. */
   end(run: string, seq: number): void;
+  /** Stands for no run that ends: it is over now, and the rows say nothing of it. */
+  finish(run: string): void;
   /** Goes before the entries up to `head`: the last pieces, and the ends that come with them. */
   due(head: number): void;
   /** Of what a viewer says it knows, which has ended: goes before the entries that it lacks. */
@@ -57,6 +59,8 @@ export interface RoomStreams {
   /** The viewer is level with the room. */
   join(viewer: StreamViewer, places: readonly StreamPlace[]): void;
   resume(viewer: StreamViewer, place: StreamPlace): Promise<void>;
+  /** As {@link Viewers.after}. */
+  after(viewer: StreamViewer, then: () => void): void;
   leave(viewer: StreamViewer): void;
   /** Whether nobody can come back for anything. */
   readonly isIdle: boolean;
@@ -119,9 +123,13 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
     clock.soon(sendOn);
   }
 
+  function freshOnes(): StreamSource[] {
+    return awareness.states().flatMap(({ source }) => (source.isFresh ? [source] : []));
+  }
+
   /** Comes back for as long as there is something new each time, so that the timer ends by itself soon after the streams. */
   function sendOn(): void {
-    const fresh = awareness.states().flatMap(({ source }) => (source.isFresh ? [source] : []));
+    const fresh = freshOnes();
     isScheduled = fresh.length > 0 && !isClosed;
     if (!isScheduled) return;
     viewers.spread(fresh, 'now');
@@ -144,6 +152,20 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
     return source && { attempt: source.attempt, state: source.state() };
   }
 
+  function endNow(run: string, seq: number): void {
+    const stream = openOf(run);
+    if (stream) {
+      log.drop(stream.source);
+      // With what others said before it, since the stream of one recipient goes on from that of its run, and with the end
+      // and the row that come behind it.
+      viewers.spread(freshOnes(), 'in turn');
+      awareness.delete(owners.get(run) ?? 0);
+      owners.delete(run);
+      ended.add({ ...stream, end: seq });
+    }
+    viewers.ended(run, seq, stream?.source);
+  }
+
   return {
     of(run, declared) {
       let source: StreamSource | undefined;
@@ -162,7 +184,7 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
         },
         say(piece, audience) {
           const said = toPiece(declared, piece);
-          if (!source || audience.length === 0) return;
+          if (!source || (Array.isArray(audience) && audience.length === 0)) return;
           const bytes = (source.kind === 'value' ? 0 : source.bytes) + Buffer.byteLength(said);
           if (bytes > limits.streamBytes)
             throw new CotableError('stream.tooLarge', { name: declared.name, bytes, limit: limits.streamBytes });
@@ -189,18 +211,10 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
       for (const [run, seq] of ends) {
         if (seq > head) continue;
         ends.delete(run);
-        const stream = openOf(run);
-        if (stream) {
-          log.drop(stream.source);
-          // With the end and the row that come behind it.
-          viewers.spread([stream.source], 'in turn');
-          awareness.delete(owners.get(run) ?? 0);
-          owners.delete(run);
-          ended.add({ ...stream, end: seq });
-        }
-        viewers.ended(run, seq, stream?.source);
+        endNow(run, seq);
       }
     },
+    finish: (run) => endNow(run, 0),
 
     greet(viewer, places) {
       for (const { run } of places) {
@@ -209,6 +223,7 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
       }
     },
     join: viewers.join,
+    after: viewers.after,
     leave: viewers.leave,
 
     async resume(viewer, place) {

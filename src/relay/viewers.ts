@@ -30,6 +30,8 @@ export interface Viewers {
   join(viewer: StreamViewer, places: readonly StreamPlace[]): void;
   /** A stream has ended that a viewer says it knows. */
   tellEnd(viewer: StreamViewer, stream: ShownStream): void;
+  /** Calls `then` once a viewer was sent all that was said to it: now, where it keeps up; never, when it goes before. */
+  after(viewer: StreamViewer, then: () => void): void;
   leave(viewer: StreamViewer): void;
   /** A viewer lacks something, or wants to hear of a stream. */
   resume(viewer: StreamViewer, place: StreamPlace, stream: ShownStream): void;
@@ -58,6 +60,8 @@ export function createViewers(options: {
   const { limits, open, find } = options;
   const present = new Set<StreamViewer>();
   const behind = new Map<StreamViewer, Places>();
+  /** What those who are behind, or not here yet, are told next. */
+  const waiting = new Map<StreamViewer, (() => void)[]>();
   const watching = new Map<string, Set<StreamViewer>>();
 
   /** From where everybody is who keeps up; `sources` are being sent to those. */
@@ -80,9 +84,17 @@ export function createViewers(options: {
         if (isAll) behind.delete(viewer);
         else await drained(viewer);
       }
+      if (!isLevel(viewer)) return;
+      const told = waiting.get(viewer) ?? [];
+      waiting.delete(viewer);
+      for (const then of told) then();
     } catch (error) {
       viewer.fail(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
     }
+  }
+
+  function isLevel(viewer: StreamViewer): boolean {
+    return present.has(viewer) && !behind.has(viewer);
   }
 
   function drained(viewer: StreamViewer): Promise<void> {
@@ -198,9 +210,15 @@ export function createViewers(options: {
       if (end !== undefined) viewer.send(ending(source.run, source.attempt, end, source.length(source.viewOf(viewer))));
     },
 
+    after(viewer, then) {
+      if (isLevel(viewer)) then();
+      else waiting.set(viewer, [...(waiting.get(viewer) ?? []), then]);
+    },
+
     leave(viewer) {
       present.delete(viewer);
       behind.delete(viewer);
+      waiting.delete(viewer);
       for (const run of [...watching.keys()]) unwatch(viewer, run);
     },
 

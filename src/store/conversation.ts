@@ -4,7 +4,7 @@ import type { MutationRange, WelcomeFrame } from '../protocol/frames.ts';
 import { CLOCK_MARGIN_MS } from '../protocol/limits.ts';
 import type { EntryRecord } from '../protocol/records.ts';
 import { msToClock } from '../util/hlc.ts';
-import type { OpenLink } from './connector.ts';
+import type { StoreLink } from './store-wire.ts';
 import type { Core } from './core.ts';
 import type { Confirmed, PendingMutation } from './replica.ts';
 import type { Asked } from './waiting-calls.ts';
@@ -13,7 +13,7 @@ const MAX_WAY_MS = 250;
 
 /** One link's way from greeting to sending. */
 export interface Conversation {
-  readonly link: OpenLink;
+  readonly link: StoreLink;
   /** The writer that it was greeted with; 0: none. */
   readonly named: number;
   /** Writers it was greeted with, to be fenced. */
@@ -45,7 +45,7 @@ export interface Greeter {
 }
 
 /** Says hello over a link that has just opened. */
-export function greet(core: Core, link: OpenLink, { userId, token, wantsSnapshot }: Greeter): Conversation {
+export function greet(core: Core, link: StoreLink, { userId, token, wantsSnapshot }: Greeter): Conversation {
   const { replica, host, replicaName } = core;
   const fence = [...core.fence];
   const named = nameWriter(core, wantsSnapshot);

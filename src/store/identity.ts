@@ -1,16 +1,12 @@
 import { CotableError } from '../errors.ts';
+import { createTokenRefresh } from '../link/token-refresh.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GrantFrame } from '../protocol/frames.ts';
-import type { OpenLink } from './connector.ts';
+import type { StoreLink } from './store-wire.ts';
 import type { Core } from './core.ts';
 import { deviceNameOf } from './owner.ts';
 import type { StoredDevice } from './stored.ts';
 import type { StoreState } from './types.ts';
-
-/** A token is asked for anew this long before the old one ends, or earlier when it lives for less than five times as long. */
-const REFRESH_AHEAD_MS = 30_000;
-/** Never more often than this. */
-const REFRESH_REST_MS = 1_000;
 
 const UNLIMITED = { isReader: false, session: undefined };
 
@@ -23,7 +19,7 @@ export interface Identity {
   /** The relay takes this store for a user. Throws `auth.otherUser` when something that is to be sent is another one's. */
   welcomed(userId: string): void;
   /** What the link may do, and for how long. */
-  granted(frame: GrantFrame, link: OpenLink): void;
+  granted(frame: GrantFrame, link: StoreLink): void;
   /** The link is gone. */
   lost(): void;
 }
@@ -38,8 +34,8 @@ export function createIdentity(options: {
   /** Who this is, or what it may do, may be otherwise now. */
   readonly changed: () => void;
 }): Identity {
-  const { core, named, clock } = options;
-  let cancelRefresh = (): void => undefined;
+  const { core, named } = options;
+  const refresh = createTokenRefresh(options.clock, options.token);
   let granted: Pick<StoredDevice, 'isReader' | 'session'> = UNLIMITED;
 
   const device = (): string => deviceNameOf(core.device);
@@ -57,11 +53,6 @@ export function createIdentity(options: {
     options.changed();
   }
 
-  async function refresh(link: OpenLink): Promise<void> {
-    const token = await options.token?.();
-    if (token && !link.isClosed) link.send({ type: 'auth', token });
-  }
-
   return {
     userId,
     claim: () => named ?? owners().next().value ?? device(),
@@ -72,17 +63,10 @@ export function createIdentity(options: {
     granted(frame, link) {
       granted = { isReader: !frame.mayWrite, session: frame.session };
       identified(core.device.userId);
-      cancelRefresh();
-      const { expiresInMs } = frame;
-      if (expiresInMs === 0) return;
-      const wait = Math.max(REFRESH_REST_MS, expiresInMs - Math.min(REFRESH_AHEAD_MS, expiresInMs / 5));
-      cancelRefresh = clock.after(wait, () => {
-        // Where there is no better token the relay closes the link in time, and the next greeting asks again.
-        refresh(link).catch(() => undefined);
-      });
+      refresh.granted(frame.expiresInMs, link);
     },
     lost() {
-      cancelRefresh();
+      refresh.stop();
       // What a relay grants it says before each welcome.
       granted = UNLIMITED;
     },

@@ -5,7 +5,7 @@ import type { OutcomeFrame, RelayFrame, WelcomeFrame } from '../protocol/frames.
 import { createDeferred } from '../util/deferred.ts';
 import { createSerial } from '../util/serial.ts';
 import { createCatchUp } from './catch-up.ts';
-import type { OpenLink } from './connector.ts';
+import type { StoreLink } from './store-wire.ts';
 import { ceilingOf, greet, type Conversation } from './conversation.ts';
 import type { Core } from './core.ts';
 import type { Identity } from './identity.ts';
@@ -31,8 +31,8 @@ export interface SessionEvents {
  * what is pending, in order, each mutation once per link.
  */
 export interface Session {
-  opened(link: OpenLink): void;
-  frame(frame: RelayFrame, link: OpenLink): void;
+  opened(link: StoreLink): void;
+  frame(frame: RelayFrame, link: StoreLink): void;
   /** The link is gone. */
   lost(): void;
   /** The store is being closed, and nothing is made any more: gives the leased writer back, if nothing can come of it any more. */
@@ -67,7 +67,7 @@ export function createSession(
     current?.link.close(reason);
   });
 
-  function begin(link: OpenLink, token: string): void {
+  function begin(link: StoreLink, token: string): void {
     if (!link.isClosed) current = greet(core, link, { userId: identity.claim(), token, wantsSnapshot: catchUp.wantsSnapshot });
   }
 

@@ -7,7 +7,7 @@ import type { TabTransport } from '../ports/tabs.ts';
 import type { Transport } from '../ports/transport.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createDeferred, quiet } from '../util/deferred.ts';
-import { createConnector } from './connector.ts';
+import { createConnector } from '../link/connector.ts';
 import { createCore } from './core.ts';
 import { createIdentity, isRefused, stateAfter } from './identity.ts';
 import { createJournal, type Journal } from './journal.ts';
@@ -17,6 +17,7 @@ import { createRuns } from './runs.ts';
 import type { Asked } from './waiting-calls.ts';
 import { createStatus } from './store-status.ts';
 import { createSession, type Session } from './session.ts';
+import { storeWire } from './store-wire.ts';
 import { inTurn } from './in-turn.ts';
 import { createOutbox } from './outbox.ts';
 import { createOwnAuthority } from './own-authority.ts';
@@ -134,7 +135,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       },
     },
   );
-  const connector = createConnector(parts.transports, clock, random, {
+  const connector = createConnector(parts.transports, storeWire, clock, random, {
     opened: (link) => session.opened(link),
     frame: (frame, link) => session.frame(frame, link),
     trying: () => isRefused(status.now.state) || enter('connecting'),
@@ -317,6 +318,16 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     ),
     run: runs.find,
     stream,
+    connection: {
+      room: parts.room,
+      transports: parts.transports,
+      token,
+      userId: parts.userId,
+      async identify() {
+        await ready;
+        return identity.claim();
+      },
+    },
     get sessionId() {
       return session.sessionId;
     },

@@ -1,4 +1,4 @@
-import type { OpenLink } from './connector.ts';
+import type { StoreLink } from './store-wire.ts';
 import type { Core } from './core.ts';
 import type { Runs } from './runs.ts';
 
@@ -9,7 +9,7 @@ import type { Runs } from './runs.ts';
 export function askForStreams(
   { streams, replica }: Pick<Core, 'streams' | 'replica'>,
   runs: Pick<Runs, 'isUnheard'>,
-  { link, asked }: { readonly link: OpenLink; readonly asked: Set<string> },
+  { link, asked }: { readonly link: StoreLink; readonly asked: Set<string> },
 ): void {
   for (const run of streams.wanted()) {
     const mutation = run.slice(0, run.lastIndexOf(':'));

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { CotableError } from '../errors.ts';
 import type { Durability } from '../ports/client-storage.ts';
+import type { RelayConnection } from '../ports/transport.ts';
 import type {
   ActionName,
   AnySchema,
@@ -222,6 +223,8 @@ export interface Store<S extends AnySchema> {
    * object for the same run. Throws `action.unknown`.
    */
   stream<N extends ActionName<S>>(name: N, runId: string): StreamView<StreamPieceOf<S['actions'][N]>, StreamStateOf<S['actions'][N]>>;
+  /** How this store reaches its relay, for a client of room events beside it. */
+  readonly connection: RelayConnection;
   /** Names the present link to the relay, for `streamTo`; a new one with each link, `undefined` without one. */
   readonly sessionId: string | undefined;
   table<N extends TableName<S>>(name: N): TableView<RowOf<S, N>>;

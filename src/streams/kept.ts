@@ -3,7 +3,7 @@ import { checksumOfText } from '../util/checksum.ts';
 
 /** Content of a stream with whom it is for. Content of a text is text, of another kind pieces as JSON texts. */
 export interface SaidTo {
-  readonly to: 'room' | readonly string[];
+  readonly to: 'room' | { readonly but: string } | readonly string[];
   readonly content: string | readonly string[];
 }
 

@@ -1,9 +1,11 @@
 // What a page imports.
 import { createStore } from 'cotable';
 import { indexedDb } from 'cotable/adapters/indexeddb';
-import { StoreProvider, useQuery, useStore } from 'cotable/react';
+import { createSyncClient } from 'cotable/client';
+import { StoreProvider, SyncProvider, useQuery, useStore, useSyncEvents } from 'cotable/react';
 import { http } from 'cotable/transports/http';
 import { webSocket } from 'cotable/transports/websocket';
+import type { events } from './events.ts';
 import { mutators } from './mutators.ts';
 import { schema } from './schema.ts';
 
@@ -15,6 +17,16 @@ export const store = createStore({
   transports: [webSocket('ws://localhost:8080'), http('http://localhost:8080')],
 });
 
+export const sync = createSyncClient<typeof events>({ link: store });
+export const shouted = (text: string) => sync.syncRequest({ name: 'chat/shout', version: 'v1', data: { text }, receiver: 'lobby' });
+
+export const useShouts = (show: (text: string) => void) =>
+  useSyncEvents<typeof events>().upsertSyncEventCallback({
+    name: 'chat/shout',
+    version: 'v1',
+    callback: (event) => show(event.status === 'stream' ? event.stream : event.serverOutput.text),
+  });
+
 function Messages() {
   const rows = useQuery(useStore<typeof schema>().table('messages'));
   return <pre>{rows.map((row) => row.text).join('\n')}</pre>;
@@ -22,6 +34,8 @@ function Messages() {
 
 export const page = (
   <StoreProvider store={store}>
-    <Messages />
+    <SyncProvider client={sync}>
+      <Messages />
+    </SyncProvider>
   </StoreProvider>
 );

@@ -48,7 +48,7 @@ async function wrongLines(): Promise<readonly string[]> {
 }
 
 describe('the checks of types', () => {
-  test('[TY1 A9 A12 C26] hold for what is built as they hold for its source', async () => {
+  test('[TY1 A9 A12 C3 C26 C41 C42] hold for what is built as they hold for its source', async () => {
     expect(await wrongLines()).toEqual([]);
   }, 20_000);
 

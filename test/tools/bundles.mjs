@@ -17,6 +17,11 @@ const parts = {
     without: /\/node_modules\/(yjs|lib0|rxjs)\//,
   },
   react: { code: `export * from 'cotable/react';`, beside: all },
+  events: { code: `export { createSyncClient } from 'cotable/client';`, beside: all },
+  'events page': {
+    code: `export { createSyncClient } from 'cotable/client'; export * from 'cotable/transports/websocket';`,
+    without: /\/node_modules\/(yjs|rxjs)\/|\/relay\//,
+  },
   websocket: { code: `export * from 'cotable/transports/websocket';`, beside: all },
   http: { code: `export * from 'cotable/transports/http';`, beside: all },
   'broadcast-channel': { code: `export * from 'cotable/transports/broadcast-channel';`, beside: all },

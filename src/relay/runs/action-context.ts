@@ -5,7 +5,8 @@ import type { RelayStorage } from '../../ports/relay-storage.ts';
 import type { StoredRun } from '../../ports/run-storage.ts';
 import type { AnySchema, Session } from '../../schema/schema.ts';
 import type { JsonObject } from '../../util/json.ts';
-import type { ActionContext, ActionTableReader } from '../backend.ts';
+import type { ActionTableReader } from '../action-table.ts';
+import type { EngineContext } from '../backend.ts';
 import { createEmitters } from '../emitters.ts';
 import { createPlatformCaller, type Platform } from '../platform.ts';
 import type { Previous, RunStream } from '../streams.ts';
@@ -33,7 +34,7 @@ export function createActionContext(options: {
   readonly stream: RunStream;
   readonly previous: Previous | undefined;
   readonly queued: (run: StoredRun) => void;
-}): ActionContext<AnySchema, unknown, Platform, unknown> {
+}): EngineContext {
   const { schema, place, run, session, writer, signal, storage, assertPresent, guard } = options;
   const { attempt, userId } = run;
   const name = { run: run.id, attempt };

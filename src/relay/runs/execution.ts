@@ -3,7 +3,7 @@ import type { Random } from '../../ports/clock.ts';
 import type { Claim, DueRun, RunEnding, StoredRun } from '../../ports/run-storage.ts';
 import type { ActionShapes } from '../../schema/schema.ts';
 import type { Limits } from '../limits.ts';
-import type { AppOf } from '../room-app.ts';
+import { shapeOf, type AppOf } from '../room-app.ts';
 import { isLasting } from '../load-room.ts';
 import { createAttempt, type Attempt, type AttemptParts } from './attempt.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -82,9 +82,9 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
     readonly policy: Policy | undefined;
     readonly shape: ActionShapes[string] | undefined;
   } {
-    const { actions, schema } = appOf(room);
-    const policy = Object.hasOwn(actions, name) ? actions[name] : undefined;
-    return { policy, shape: Object.hasOwn(schema.actions, name) ? schema.actions[name] : undefined };
+    const app = appOf(room);
+    const policy = Object.hasOwn(app.actions, name) ? app.actions[name] : undefined;
+    return { policy, shape: shapeOf(app, name) };
   }
 
   function claim(due: DueRun, isLimited: boolean): Promise<Claim> {

@@ -1,8 +1,7 @@
 import { CotableError } from '../errors.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Link, Transport } from '../ports/transport.ts';
-import { decodeFrame, encodeFrame } from '../protocol/codec.ts';
-import type { RelayFrame, StoreFrame } from '../protocol/frames.ts';
+import type { FailedFrame, PingFrame } from '../protocol/frames.ts';
 import { createMessageBatch, splitMessage } from '../protocol/message.ts';
 
 const FIRST_DELAY_MS = 500;
@@ -16,9 +15,16 @@ const TO_GREET_ANEW: ReadonlySet<string> = new Set(['writer.fenced', 'room.linea
 /** More waits in the outbox while this much has not left the tab. */
 const MAX_BUFFERED = 256 * 1024;
 
+/** What is said over a link. */
+export interface Wire<Out, In> {
+  encode(frame: Out | PingFrame): Uint8Array;
+  /** Throws a `CotableError` for what the relay does not say. */
+  decode(bytes: Uint8Array): In | FailedFrame;
+}
+
 /** One link while it lives. */
-export interface OpenLink {
-  send(frame: StoreFrame): void;
+export interface OpenLink<Out> {
+  send(frame: Out): void;
   /** Whether more may be sent for now. */
   readonly hasRoom: boolean;
   /** Whether it has closed. */
@@ -26,10 +32,10 @@ export interface OpenLink {
   close(reason?: CotableError): void;
 }
 
-export interface ConnectorEvents {
-  opened(link: OpenLink): void;
-  /** Frames of the present link only, in order. A throw closes the link. */
-  frame(frame: RelayFrame, link: OpenLink): void;
+export interface ConnectorEvents<Out, In> {
+  opened(link: OpenLink<Out>): void;
+  /** Frames of the present link only, in order, but `failed`, which is the reason of the loss. A throw closes the link. */
+  frame(frame: In, link: OpenLink<Out>): void;
   /** No link, and none is being opened: `reason` is why the last one ended. Called after each link, and when the way is cut. */
   lost(reason: CotableError | undefined): void;
   /** A link is being opened. */
@@ -48,9 +54,15 @@ export interface Connector {
   close(): void;
 }
 
-export function createConnector(transports: readonly Transport[], clock: Clock, random: Random, events: ConnectorEvents): Connector {
+export function createConnector<Out, In>(
+  transports: readonly Transport[],
+  wire: Wire<Out, In>,
+  clock: Clock,
+  random: Random,
+  events: ConnectorEvents<Out, In>,
+): Connector {
   let attempt = 0;
-  let current: OpenLink | undefined;
+  let current: OpenLink<Out> | undefined;
   let cancelWait: (() => void) | undefined;
   let closed = false;
   /** The present try was made without waiting, and nothing has come of it yet. */
@@ -70,7 +82,7 @@ export function createConnector(transports: readonly Transport[], clock: Clock, 
     if (closed || current || !transport) return;
     attempt += 1;
     events.trying();
-    current = openLink(transport, clock, events, (reason) => {
+    current = openLink(transport, wire, clock, events, (reason) => {
       current = undefined;
       if (closed) return;
       events.lost(reason);
@@ -121,7 +133,13 @@ export function createConnector(transports: readonly Transport[], clock: Clock, 
   };
 }
 
-function openLink(transport: Transport, clock: Clock, events: ConnectorEvents, ended: (reason?: CotableError) => void): OpenLink {
+function openLink<Out, In>(
+  transport: Transport,
+  wire: Wire<Out, In>,
+  clock: Clock,
+  events: ConnectorEvents<Out, In>,
+  ended: (reason?: CotableError) => void,
+): OpenLink<Out> {
   let isClosed = false;
   let failure: CotableError | undefined;
   let cancelTimer = clock.after(GREETING_MS, () => timeout(GREETING_MS));
@@ -134,15 +152,17 @@ function openLink(transport: Transport, clock: Clock, events: ConnectorEvents, e
   function heard(): void {
     cancelTimer();
     cancelTimer = clock.after(PING_AFTER_MS, () => {
-      open.send({ type: 'ping' });
+      send({ type: 'ping' });
       cancelTimer = clock.after(PONG_WITHIN_MS, () => timeout(PING_AFTER_MS + PONG_WITHIN_MS));
     });
   }
 
-  const open: OpenLink = {
-    send(frame) {
-      if (!isClosed) batch.frame(encodeFrame(frame));
-    },
+  function send(frame: Out | PingFrame): void {
+    if (!isClosed) batch.frame(wire.encode(frame));
+  }
+
+  const open: OpenLink<Out> = {
+    send,
     get hasRoom() {
       return !isClosed && link.buffered < MAX_BUFFERED;
     },
@@ -162,11 +182,10 @@ function openLink(transport: Transport, clock: Clock, events: ConnectorEvents, e
       try {
         for (const bytes of splitMessage(message)) {
           if (isClosed) return;
-          const frame = decodeFrame(bytes);
+          const frame = wire.decode(bytes);
           heard();
-          if (frame.type === 'failed') failure = new CotableError<string>(frame.code, frame.params);
-          else if (isRelayFrame(frame)) events.frame(frame, open);
-          else throw new CotableError('protocol.badFrame', { problem: `a relay does not send ${frame.type}` });
+          if (isFailed(frame)) failure = new CotableError<string>(frame.code, frame.params);
+          else events.frame(frame, open);
         }
       } catch (error) {
         open.close(
@@ -184,6 +203,6 @@ function openLink(transport: Transport, clock: Clock, events: ConnectorEvents, e
   return open;
 }
 
-function isRelayFrame(frame: RelayFrame | StoreFrame): frame is RelayFrame {
-  return frame.type !== 'hello' && frame.type !== 'mutate' && frame.type !== 'auth' && frame.type !== 'bye' && frame.type !== 'ping';
+function isFailed(frame: unknown): frame is FailedFrame {
+  return typeof frame === 'object' && frame !== null && 'type' in frame && frame.type === 'failed';
 }
