@@ -235,6 +235,8 @@ export function createEventDoor(options: {
     },
 
     async drop(room, run, userId) {
+      const stored = await options.desk().find(room, run);
+      if (!stored || stored.ending) return;
       try {
         await options.desk().cancel(room, run, userId);
       } catch (error) {
