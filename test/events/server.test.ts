@@ -272,6 +272,15 @@ describe('the server handler', () => {
     expect(again.heard.findLast(({ type }) => type === 'answer')).toMatchObject({
       body: { errorCode: 'request.aborted', httpStatus: 409 },
     });
+    // Over a later link, too.
+    const ben2 = await enter('ben', { isListening: false });
+    ben2.send({ name: 'a/b', data: { how: 'dropped later' }, request: 'dropped later' });
+    await again.until(() => again.pieces().includes('begun dropped later'));
+    await ben2.close();
+    const ben3 = await enter('ben', { isListening: false });
+    ben3.drop('dropped later');
+    ben3.drop('never asked for');
+    await expect.poll(() => aborted.at(-1)).toEqual(['dropped later', true]);
     open();
     // The same request asks for the answer that it was not told.
     expect(await again.ask({ name: 'a/b', data: { how: 'left' }, request: 'left' })).toMatchObject({
@@ -281,6 +290,7 @@ describe('the server handler', () => {
     expect(again.pieces(0)).toEqual(['for who asked']);
     expect(aborted).toEqual([
       ['dropped', true],
+      ['dropped later', true],
       ['left', false],
     ]);
     await ben.until(() => ben.events().length === 1);

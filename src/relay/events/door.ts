@@ -1,7 +1,5 @@
-import { catalogue } from '../../catalogue.ts';
-import { CotableError, errorOf, isCotableError, type Issue } from '../../errors.ts';
+import { CotableError, isCotableError } from '../../errors.ts';
 import type { Logger } from '../../ports/logger.ts';
-import type { RunEnding } from '../../ports/run-storage.ts';
 import { MAX_FRAME_BYTES, roomNameProblem } from '../../protocol/limits.ts';
 import type { Session } from '../../schema/schema.ts';
 import { isWellFormed } from '../../util/text.ts';
@@ -12,6 +10,7 @@ import { FOR_ASKER, FOR_CALLBACKS, syncRunId, type EventInput, type EventTable, 
 import type { FanOut } from './fan-out.ts';
 import type { EventLimits } from './limits.ts';
 import { failed, type Outcome } from './messages.ts';
+import { asRefusal, outcomeOfEnding, type Kept } from './outcomes.ts';
 import { readReturned } from './returned.ts';
 
 /** Who asks. `session` is `null` for nobody that is known, whose `userId` is empty. */
@@ -61,9 +60,6 @@ const RUN_MS = 15 * 60_000;
 /** It goes in one frame, with what a per-recipient handler adds. */
 const MAX_OUTPUT_BYTES = MAX_FRAME_BYTES / 2;
 
-/** What a run of an event ends with. */
-type Kept = { readonly result: unknown; readonly recipientCount: number } | { readonly failure: Outcome };
-
 export function createEventDoor(options: {
   readonly table: EventTable;
   readonly fanOut: FanOut;
@@ -96,7 +92,7 @@ export function createEventDoor(options: {
     try {
       const { ending } = await options.desk().end(room, run);
       await leaving.get(key);
-      return ending ? read(known, ending) : failed(new CotableError('sync.serverExecutionFailed', { name: known.name }));
+      return ending ? outcomeOfEnding(known, ending) : failed(new CotableError('sync.serverExecutionFailed', { name: known.name }));
     } catch (error) {
       return failed(asRefusal(known, error));
     } finally {
@@ -235,6 +231,8 @@ export function createEventDoor(options: {
     },
 
     async drop(room, run, userId) {
+      const stored = await options.desk().find(room, run);
+      if (!stored || stored.ending) return;
       try {
         await options.desk().cancel(room, run, userId);
       } catch (error) {
@@ -242,41 +240,4 @@ export function createEventDoor(options: {
       }
     },
   };
-}
-
-/** How a run ended, as who asked for the event hears it. */
-function read(known: KnownEvent, ending: RunEnding): Outcome {
-  if (ending.status !== 'succeeded') return failed(asRefusal(known, errorOf(ending.error)));
-  const kept = JSON.parse(ending.output) as Kept;
-  return 'failure' in kept ? kept.failure : { status: 'success', ...kept };
-}
-
-/** Runs are a matter of the relay: who asks for an event hears of the event. */
-function asRefusal({ name, version }: KnownEvent, error: unknown): CotableError {
-  const execution = new CotableError('sync.serverExecutionFailed', { name }, { cause: error });
-  if (!isCotableError(error)) return execution;
-  switch (error.code) {
-    case 'action.unknown':
-      return new CotableError('sync.notFound', { name, version });
-    case 'action.invalidInput':
-      return invalidInput(error.params.issues);
-    case 'value.notJson':
-      return invalidInput([{ message: `${error.params.found} is not plain JSON`, path: error.params.path.split('.').slice(2) }]);
-    case 'run.timeout':
-      return new CotableError('sync.requestTimeout', { name, ms: error.params.ms });
-    case 'run.canceled':
-      return new CotableError('request.aborted', {});
-    default: {
-      // What the app refused with passes, and so does that the relay cannot work now.
-      const { code } = error as CotableError;
-      const passes =
-        !Object.hasOwn(catalogue, code) || /^(sync|relay|storage|auth|room)\./.test(code) || code === 'action.idempotencyMismatch';
-      return passes ? error : execution;
-    }
-  }
-}
-
-function invalidInput(issues: readonly Issue[]): CotableError {
-  const message = issues.map((issue) => `${['data', ...issue.path].join('.')}: ${issue.message}`).join('; ');
-  return new CotableError('sync.invalidInputType', { message, issues });
 }

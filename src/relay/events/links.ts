@@ -1,4 +1,4 @@
-import { asCotableError, CotableError } from '../../errors.ts';
+import { asCotableError, CotableError, isCotableError } from '../../errors.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { joinFrames } from '../../protocol/message.ts';
 import { encodeSyncFrame } from '../../protocol/sync-codec.ts';
@@ -104,8 +104,14 @@ export function createEventLinks(options: {
       async drop({ request }) {
         // A request that was asked for over an earlier link may be dropped too: then every event may be the one.
         const run = await asking.get(request)?.catch(() => undefined);
-        const runs = run === undefined ? table.all.map((known) => syncRunId(known, member.userId, request)) : [run];
-        for (const id of runs) await door.drop(room, id, member.userId);
+        if (run !== undefined) return door.drop(room, run, member.userId);
+        try {
+          limits.address(member.ip);
+        } catch (error) {
+          if (isCotableError(error, 'sync.rateLimitExceeded')) return;
+          throw error;
+        }
+        for (const known of table.all) await door.drop(room, syncRunId(known, member.userId, request), member.userId);
       },
 
       leave() {
