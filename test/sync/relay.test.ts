@@ -1,5 +1,5 @@
 import { createStore, defineMutators, defineSchema, table } from 'cotable';
-import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
+import { memoryClientStorage, memoryRelayDisk, memoryRelayStorage } from 'cotable/adapters/memory';
 import { createSyncClient, type SyncClient, type SyncClientOptions } from 'cotable/client';
 import { createRelay, defineEvents } from 'cotable/relay';
 import { memoryHub, type MemoryHub } from 'cotable/transports/memory';
@@ -53,6 +53,8 @@ const events = defineEvents({ schema }, (event) => ({
 interface Scene {
   readonly hub: MemoryHub;
   readonly url: string;
+  /** Closes the relay at once and starts another on the same disk. */
+  restart(): Promise<void>;
   /** A client over a way of its own name. */
   client(userId: string, options?: Partial<SyncClientOptions>): SyncClient<typeof events>;
 }
@@ -60,23 +62,30 @@ interface Scene {
 async function scene(): Promise<Scene> {
   ran.length = 0;
   const hub = memoryHub();
-  const relay = createRelay({
-    backend: {
-      schema,
-      mutators,
-      events,
-      rateLimiting: false,
-      messages: (code, params, locale) => (code === 'chat.nonsense' ? `${locale}: ${String(params['words'])}` : code),
-    },
-    storage: memoryRelayStorage(),
-    acceptors: [hub.acceptor()],
-    logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
-  });
+  const disk = memoryRelayDisk();
+  const start = () =>
+    createRelay({
+      backend: {
+        schema,
+        mutators,
+        events,
+        rateLimiting: false,
+        messages: (code, params, locale) => (code === 'chat.nonsense' ? `${locale}: ${String(params['words'])}` : code),
+      },
+      storage: memoryRelayStorage(disk),
+      acceptors: [hub.acceptor()],
+      logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    });
+  let relay = start();
   const { url } = await relay.listen();
   onTestFinished(() => relay.close({ graceMs: 0 }));
   return {
     hub,
     url,
+    async restart() {
+      await relay.close({ graceMs: 0 });
+      relay = start();
+    },
     client(userId, options) {
       const client = createSyncClient<typeof events>({ link: hub.transport(userId), userId, ...options });
       onTestFinished(() => client.close());
@@ -242,4 +251,20 @@ it('[SY49 C9 C12] what does not fit, or is nobody’s to ask, is answered with i
   expect(await ann.syncRequest({ name: 'chat/send', version: 'v9', data: { text: '' }, receiver: 'room' })).toMatchObject({
     errorCode: 'sync.notFound',
   });
+});
+
+it('[SY61 C8 CX7] a relay that starts anew in the middle of a handler answers that it failed, and runs it no second time; what it had not taken runs', async () => {
+  const { client, restart, hub } = await scene();
+  const ann = client('ann', { rooms: ['room'] });
+  await isIn(ann);
+  const atWork = ann.syncRequest({ name: 'chat/send', version: 'v1', data: { text: 'one', hold: 'restart' }, receiver: 'room' });
+  await expect.poll(() => ran).toEqual(['one']);
+  hub.hold('ann');
+  const onItsWay = ann.syncRequest({ name: 'chat/send', version: 'v1', data: { text: 'two' }, receiver: 'room' });
+  hub.cut('ann');
+  hub.release('ann');
+  await restart();
+  expect(await atWork).toMatchObject({ status: 'error', errorCode: 'sync.serverExecutionFailed' });
+  expect(await onItsWay).toMatchObject({ status: 'success', result: { text: 'two' } });
+  expect(ran).toEqual(['one', 'two']);
 });
