@@ -159,7 +159,7 @@ export interface SyncClient<E extends Events<EventContract>> extends AnySyncClie
   /**
    * Hears an event in all rooms that are joined: `callback` is called once for each piece and once for each delivery, behind the pieces of
    * its run. It takes the place of the one given before for this name and version. The function returned ends that; it does nothing once
-   * another has taken its place. Throws `routing.invalidServiceRouteName`, `sync.invalidVersion` or `sync.invalidCallback`.
+   * another has taken its place. What `callback` throws is thrown in a turn of its own, for the page's handler of uncaught errors. Throws `routing.invalidServiceRouteName`, `sync.invalidVersion` or `sync.invalidCallback`.
    */
   readonly upsertSyncEventCallback: <N extends EventName<E>, V extends EventVersion<E, N>>(registration: {
     readonly name: N;
