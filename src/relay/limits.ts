@@ -41,6 +41,8 @@ export interface Limits {
   readonly runs: number;
   /** Of one user, so many runs are at work at once. */
   readonly runsPerUser: number;
+  /** While so many runs have not ended, a request of a flow is answered with `flow.capacity`. */
+  readonly flowRequests: number;
   /** When a room's documents are made afresh. */
   readonly compaction: Compaction;
 }
@@ -88,6 +90,7 @@ export const DEFAULT_LIMITS: Limits = {
   unloadMs: 30_000,
   runs: 64,
   runsPerUser: 8,
+  flowRequests: 1_000,
   compaction: {
     ratio: 4,
     minItems: 5_000,
