@@ -5,7 +5,7 @@ import { heard } from '../../flows/heard.ts';
 import { sessionAccess, sessionMutators, sessionSchema } from '../../flows/session.ts';
 import type { RunEnding, StoredRun } from '../../ports/run-storage.ts';
 import type { MutatorContext } from '../../schema/mutators.ts';
-import type { AnySchema } from '../../schema/schema.ts';
+import type { ActionShapes, AnySchema } from '../../schema/schema.ts';
 import type { Validator } from '../../schema/validator.ts';
 import type { ActionContext, AnyActionPolicy, SettledRun } from '../backend.ts';
 import type { AnyHooks } from '../guard.ts';
@@ -62,17 +62,15 @@ export function requestOf(kind: string, { room, id, name }: Pick<StoredRun, 'roo
 function appOf(flow: ServedFlow, session: AnySchema['session']): RoomApp {
   const { kind, mutators } = flow;
   const entries = Object.entries(flow.actions).map(([name, action]) => [actionNameOf(kind, name), action] as const);
-  const schema: AnySchema = {
-    ...flow.schema,
-    session,
-    actions: Object.fromEntries(
-      entries.map(([name, { inputSchema }]) => [name, { input: inputSchema, output: RESULT, stream: { kind: 'items', of: PIECE } }]),
-    ),
-  };
+  const schema: AnySchema = { ...flow.schema, session };
+  const ofDoors: ActionShapes = Object.fromEntries(
+    entries.map(([name, { inputSchema }]) => [name, { input: inputSchema, output: RESULT, stream: { kind: 'items', of: PIECE } }]),
+  );
   return {
     schema,
     mutators,
     access: flow.access as AnyAccess,
+    ofDoors,
     actions: Object.fromEntries(entries.map(([name, action]) => [name, policyOf(schema, name, toPolicy(flow, name, action))])),
   };
 }
