@@ -58,7 +58,7 @@ describe('the bundle of a page', () => {
     expect(modules.some((id) => id.endsWith('/src/client/typed-client.ts'))).toBe(true);
     expect(code).not.toContain('said by a block');
     expect(
-      modules.filter((id) => serverOnly.test(id) || /\/(src\/store|package\/flow\.ts)|node_modules\/(yjs|lib0|rxjs|zod)\//.test(id)),
+      modules.filter((id) => serverOnly.test(id) || /\/(src\/store|package\/flow\.ts)|node_modules\/(yjs|rxjs|zod)\//.test(id)),
     ).toEqual([]);
   });
 
