@@ -174,6 +174,11 @@ export const catalogue = {
     message: 'The relay has {limit} links of this kind, and takes no more',
     hint: 'The store connects again by itself, later.',
   },
+  'limit.rate': {
+    httpStatus: 429,
+    message: 'These were too many requests in a short time',
+    hint: 'Ask again in params.seconds.',
+  },
   'limit.bytes': {
     httpStatus: 413,
     message: 'The reader is {bytes} bytes behind, more than {limit}',

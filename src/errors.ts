@@ -41,6 +41,7 @@ interface TypedParams {
   'request.tooLarge': { limit: number };
   'request.originRefused': { origin: string };
   'limit.bytes': { bytes: number; limit: number };
+  'limit.rate': { seconds: number };
   'limit.links': { limit: number };
   'storage.corrupt': { record: string };
   'storage.unavailable': { reason: string };

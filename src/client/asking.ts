@@ -69,7 +69,7 @@ export function createAsking(options: {
 }
 
 function mayPass({ httpStatus }: { readonly httpStatus: number }): boolean {
-  return httpStatus === 429 || httpStatus >= 500;
+  return httpStatus >= 500;
 }
 
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {

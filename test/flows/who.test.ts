@@ -117,6 +117,19 @@ describe('who asks a flow', () => {
     await send(served, '/api/flows/app/actions/wait', {});
   });
 
+  it('[FL36] has so many requests in a minute: one more is answered with 429, and nothing of it is kept', async () => {
+    const served = await serve([flow], { limits: { flowRequestsPerMinute: 2 } });
+    const before = calls.length;
+    await send(served, hello, { n: 1 });
+    await send(served, hello, { n: 2 });
+    const over = await served.post(hello, { input: { n: 3 } });
+    expect([over.status, Number(over.headers.get('retry-after')) > 50]).toEqual([429, true]);
+    expect(await over.json()).toMatchObject({ errorCode: 'limit.rate', errorParams: { seconds: expect.any(Number) } });
+    expect((await served.post(hello, { input: { n: 4 }, userId: 'bob' })).status).toBe(202);
+    await served.relay.drain();
+    expect(calls.slice(before).toSorted()).toEqual(['ann 1', 'ann 2', 'bob 4']);
+  });
+
   it('[FL21] asks once with one key, however often: the same request, in the same new session; with another input it is refused', async () => {
     const served = await serve([flow], { limits: { flowRequests: 2 } });
     const before = calls.length;

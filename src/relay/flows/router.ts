@@ -9,6 +9,7 @@ import { validate } from '../../schema/validator.ts';
 import { toFrozenJson, type JsonPath, type JsonValue } from '../../util/json.ts';
 import type { Caller, Guard } from '../guard.ts';
 import type { Limits } from '../limits.ts';
+import { createRateLimit } from '../rate-limit.ts';
 import type { RunDesk } from '../run-desk.ts';
 import type { Router, WebEnv } from '../web/router.ts';
 import type { AnyFlowAction, ServedFlow } from './define-flow.ts';
@@ -20,6 +21,7 @@ import { lastEvent, placeOfId, standOf, tell, type Place } from './tell.ts';
 
 type Web = Context<WebEnv>;
 
+const MINUTE = 60_000;
 /** When to ask again where there is no room for a request. */
 const AGAIN_S = 1;
 
@@ -30,8 +32,8 @@ interface Asked {
 }
 
 /**
- * Flows over HTTP: a request is a run of its session's room, its events are the stream of that run. Nothing is kept, repeated or
- * timed here.
+ * Flows over HTTP: a request is a run of its session's room, its events are the stream of that run. Nothing of it is kept, repeated
+ * or timed here.
  */
 export function flowRouter(options: {
   readonly flows: ReadonlyMap<string, ServedFlow>;
@@ -39,11 +41,12 @@ export function flowRouter(options: {
   readonly desk: RunDesk;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly limits: Pick<Limits, 'flowRequests'>;
+  readonly limits: Pick<Limits, 'flowRequests' | 'flowRequestsPerMinute'>;
   /** Nobody is asked who they are: then the name of a request or a session is all that is needed to read it. */
   readonly isOpen: boolean;
 }): Router {
   const { flows, guard, desk, clock, logger, limits, isOpen } = options;
+  const rate = createRateLimit(MINUTE, clock.now);
 
   function flowOf(kind: string, action = ''): ServedFlow {
     const flow = flows.get(kind);
@@ -72,6 +75,8 @@ export function flowRouter(options: {
     const { inputSchema } = actionOf(kind, action);
     const asked = await bodyOf(context);
     const caller = await guard.identify(context.var.handshake, asked.userId);
+    const seconds = rate.take(caller.userId, limits.flowRequestsPerMinute);
+    if (seconds > 0) throw new CotableError('limit.rate', { seconds });
     validate(inputSchema, asked.input, `actions.${action}.inputSchema`, refuse);
     const key = context.req.header('idempotency-key');
     if (key !== undefined) checkKey(action, key);
