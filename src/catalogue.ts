@@ -163,11 +163,21 @@ export const catalogue = {
     message: 'Pages of {origin} may not call this relay',
     hint: 'Name it in origins of createRelay.',
   },
+  'request.unanswered': {
+    httpStatus: 503,
+    message: 'The request got no answer of a relay',
+    hint: 'The cause says what happened. Look whether baseUrl leads to the relay.',
+  },
   'request.unknownLink': { httpStatus: 404, message: 'This link is not open', hint: 'The store connects again by itself.' },
   'limit.links': {
     httpStatus: 503,
     message: 'The relay has {limit} links of this kind, and takes no more',
     hint: 'The store connects again by itself, later.',
+  },
+  'limit.rate': {
+    httpStatus: 429,
+    message: 'These were too many requests in a short time',
+    hint: 'Ask again in params.seconds.',
   },
   'limit.bytes': {
     httpStatus: 413,
@@ -255,6 +265,22 @@ export const catalogue = {
   },
   'run.notFound': { httpStatus: 404, message: 'There is no run {run} here', hint: 'See which runs there are: relay.runs.list().' },
   'action.invalidInput': { httpStatus: 400, message: 'The input of action {name} is not valid', hint: 'See params.issues for each field.' },
+  'flow.unknown': {
+    httpStatus: 404,
+    message: 'There is no action {action} of a flow {kind}',
+    hint: 'Declare it with defineFlow, and give the flow to the backend: flows: [myFlow].',
+  },
+  'flow.invalidInput': { httpStatus: 400, message: 'The request is not valid: {problem}', hint: 'See params.issues for each field.' },
+  'flow.sessionNotFound': {
+    httpStatus: 404,
+    message: 'There is no session {session}',
+    hint: 'Leave the session out to begin one: the answer says its id.',
+  },
+  'flow.capacity': {
+    httpStatus: 503,
+    message: 'The relay has {limit} runs that have not ended, and takes no more requests',
+    hint: 'Ask again in params.seconds; the operator may raise limits.flowRequests.',
+  },
   'stream.invalidPiece': {
     httpStatus: 400,
     message: 'A piece of the stream of {name} does not fit its schema',

@@ -41,6 +41,7 @@ interface TypedParams {
   'request.tooLarge': { limit: number };
   'request.originRefused': { origin: string };
   'limit.bytes': { bytes: number; limit: number };
+  'limit.rate': { seconds: number };
   'limit.links': { limit: number };
   'storage.corrupt': { record: string };
   'storage.unavailable': { reason: string };
@@ -54,6 +55,11 @@ interface TypedParams {
   'platform.unknownService': { service: string };
   'platform.failed': { service: string; reason: string };
   'run.failed': { name: string; reason: string };
+  'flow.unknown': { kind: string; action: string };
+  /** `problem`: the first of them, with its path before it. */
+  'flow.invalidInput': { problem: string; issues: readonly Issue[] };
+  'flow.sessionNotFound': { session: string };
+  'flow.capacity': { limit: number; seconds: number };
   'stream.invalidPiece': { name: string; issues: readonly Issue[] };
   'stream.tooLarge': { name: string; bytes: number; limit: number };
   'stream.slowViewer': { ms: number };

@@ -53,6 +53,15 @@ describe('the bundle of a page', () => {
     console.log(`a page with React and zod: ${(gzipSync(code).length / 1000).toFixed(1)} KB gzipped`);
   });
 
+  it('[BD3 B21] has of a flow that is called by its type nothing, and neither Yjs nor rxjs', async () => {
+    const { modules, code } = await bundle('./package/flow-page.tsx');
+    expect(modules.some((id) => id.endsWith('/src/client/typed-client.ts'))).toBe(true);
+    expect(code).not.toContain('said by a block');
+    expect(
+      modules.filter((id) => serverOnly.test(id) || /\/(src\/store|package\/flow\.ts)|node_modules\/(yjs|rxjs|zod)\//.test(id)),
+    ).toEqual([]);
+  });
+
   it('[BD2] would show a relay that came along', async () => {
     const { modules } = await bundle('./package/server.ts');
     const found = modules.filter((id) => serverOnly.test(id)).join('\n');

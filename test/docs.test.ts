@@ -58,6 +58,16 @@ process.stdout.write(JSON.stringify(seen));
 process.exit(0);
 `;
 
+/** A model that says what it was told. */
+const MODEL = `
+export async function* model(question: string, signal: AbortSignal): AsyncGenerator<string> {
+  for (const word of ('you said ' + question).split(' ')) {
+    signal.throwIfAborted();
+    yield word + ' ';
+  }
+}
+`;
+
 /** What stands around an example of a server: a relay before it, and behind it a store of each kind. */
 const BEFORE = `
 import { createStore, defineMutators, defineSchema, table } from 'cotable';
@@ -132,6 +142,17 @@ describe('the documentation', () => {
       'auth.required',
       'auth.required',
     ]);
+  }, 60_000);
+
+  it('[RM6] has an example of a flow that compiles and does what it says', async () => {
+    const files = namedBlocks(await page('docs/flows.md'));
+    expect([...files.keys()]).toEqual(['flow.ts', 'server.ts', 'page.ts']);
+    const port = String(await freePort());
+    for (const [name, code] of files) await write(name, code.replaceAll('8080', port));
+    await write('model.ts', MODEL);
+    await write('both.mjs', "await import('./server.js'); await import('./page.js'); process.exit(0);");
+    await compile(folder);
+    expect(await execute(folder, 'both.mjs')).toBe('you said hello! 3\n');
   }, 60_000);
 
   it.each(['Hono, with', '`node:http` alone'])(

@@ -122,7 +122,7 @@ export function createRunCalls(runs: MemoryRuns, hasRoom: (room: string) => bool
 
   function cancel(room: string, run: string, now: number, userId: string | undefined): void {
     const found = find(room, run);
-    if (!found || found.ending || (userId !== undefined && found.userId !== userId)) return;
+    if (!found || found.ending || found.isCanceled || (userId !== undefined && found.userId !== userId)) return;
     Object.assign(found, { isCanceled: true, notBefore: Math.min(found.notBefore, now), parked: 'no', joins: undefined });
     free(found);
   }

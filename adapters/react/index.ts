@@ -6,3 +6,5 @@ export type { RunNow } from './use-run.ts';
 export { useStatus } from './use-status.ts';
 export { useStream } from './use-stream.ts';
 export type { StreamNow } from './use-stream.ts';
+export { FlowProvider, useSession } from './use-session.ts';
+export type { SessionNow } from './use-session.ts';

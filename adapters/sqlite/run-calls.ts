@@ -68,7 +68,7 @@ export function createRunCalls(connection: Connection, roomId: (room: string) =>
 
   function cancel(room: number, run: string, now: number, userId: string | undefined): void {
     const [row] = sql.run.all(room, toText(run));
-    if (!row || row.ending !== null || (userId !== undefined && fromText(row.userId) !== userId)) return;
+    if (!row || row.ending !== null || row.canceled || (userId !== undefined && fromText(row.userId) !== userId)) return;
     sql.cancel.run(now, row.position);
   }
 

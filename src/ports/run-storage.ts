@@ -191,8 +191,8 @@ export interface RunStorage {
    */
   hasWork(now: number, room?: string): Promise<boolean>;
   /**
-   * Marks a run to end as canceled, takes it from who has it, and makes it due. Answers how it stands, unchanged when it has
-   * ended; `undefined`: it is not there, or not of `userId`.
+   * Marks a run to end as canceled, takes it from who has it, and makes it due; one that is marked stays as it is, with who
+   * may be ending it. Answers how it stands, unchanged when it has ended; `undefined`: it is not there, or not of `userId`.
    */
   cancelRun(room: string, run: string, cancel: { readonly userId?: string; readonly now: number }): Promise<StoredRun | undefined>;
   /**

@@ -4,6 +4,7 @@ import type { CotableError } from '../errors.ts';
 import type { AnyHooks, Hooks } from './guard.ts';
 import type { RunEnding, StoredRun } from '../ports/run-storage.ts';
 import type { Platform, PlatformCaller } from './platform.ts';
+import type { ConcurrencyPolicy, CronPolicy, RetryPolicy } from './run-policy.ts';
 import type { EnqueueOptions, MutatorContext, Mutators } from '../schema/mutators.ts';
 import type {
   ActionName,
@@ -21,6 +22,7 @@ import type {
 } from '../schema/schema.ts';
 import type { AllEmitters, Emitters } from './emitters.ts';
 import type { RoomEventOptions } from './events/options.ts';
+import type { ServedFlow } from './flows/define-flow.ts';
 
 /** A backend that has no platform: nothing can be called. */
 export type NoPlatform = Readonly<Record<never, never>>;
@@ -82,8 +84,16 @@ export type CellOf<S extends AnySchema> = {
   readonly [T in TableName<S>]: { readonly table: T; readonly key: string; readonly field: keyof RowOf<S, T> & string };
 }[TableName<S>];
 
-/** How a run ended, for `onSettled`. `text`: all that the text stream of its last attempt said, whoever it was for. */
-export type SettledRun<In, Output> = { readonly id: string; readonly input: In; readonly text: string } & (
+/**
+ * How a run ended, for `onSettled`. `said`: what the stream of its last attempt had said, whoever it was for; `text`: the same
+ * of a text stream, otherwise empty.
+ */
+export type SettledRun<In, Output, State = unknown> = {
+  readonly id: string;
+  readonly input: In;
+  readonly text: string;
+  readonly said: State | undefined;
+} & (
   | { readonly status: 'succeeded'; readonly output: Output; readonly error: undefined }
   | { readonly status: 'failed' | 'canceled' | 'expired'; readonly output: undefined; readonly error: CotableError }
 );
@@ -104,7 +114,10 @@ export interface ActionPolicy<S extends AnySchema, N extends ActionName<S>, P ex
    * state of a row. When it throws, the run ends as failed with what it threw, and nothing is written. It is not called
    * for a run whose input does not fit the schema any more.
    */
-  readonly onSettled?: (ctx: MutatorContext<S>, run: SettledRun<OutOf<S['actions'][N]>, ResultOf<S['actions'][N]>>) => void | Promise<void>;
+  readonly onSettled?: (
+    ctx: MutatorContext<S>,
+    run: SettledRun<OutOf<S['actions'][N]>, ResultOf<S['actions'][N]>, StreamStateOf<S['actions'][N]>>,
+  ) => void | Promise<void>;
   /** `at-most-once`: there is never a second attempt; one that is cut off ends its run as failed. Default `at-least-once`. */
   readonly delivery?: 'at-least-once' | 'at-most-once';
   readonly retry?: RetryPolicy;
@@ -118,44 +131,6 @@ export interface ActionPolicy<S extends AnySchema, N extends ActionName<S>, P ex
   readonly concurrency?: ConcurrencyPolicy<OutOf<S['actions'][N]>>;
   /** Runs that the clock asks for, as the user `system`. Each time is one run, however many relays there are. */
   readonly cron?: CronPolicy<InOf<S['actions'][N]>> | readonly CronPolicy<InOf<S['actions'][N]>>[];
-}
-
-/**
- * After which errors a run is tried again: a plain one; one with a code whose status is 408, 409, 429, or 500 and above. So
- * what `reject()` throws is final, and so are inputs and outputs that do not fit. A property `retryable` of the error, or of
- * its cause, decides otherwise; `retryAfterMs` is the least time to wait.
- */
-export interface RetryPolicy {
-  /** How many attempts may fail before the run does. Default 3. */
-  readonly attempts?: number;
-  /** The first wait is a random time up to this; each further one up to twice the one before. Default 1 second. */
-  readonly firstDelayMs?: number;
-  /** No wait is longer, unless the error asks for it. Default 1 minute. */
-  readonly maxDelayMs?: number;
-}
-
-/** How many runs of an action may be at work at once, in all rooms. */
-export interface ConcurrencyPolicy<In> {
-  /** Those of an action that have the same key share the limit. Asked once, when a run is queued. Default: all have. */
-  readonly key?: (input: In, caller: { readonly userId: string; readonly room: string }) => string;
-  /** Default 1. */
-  readonly limit?: number;
-  /**
-   * What becomes of one too many. `queue` (default): it waits, first come, first served. `reject`: it fails with
-   * `action.concurrencyRejected`. `restart`: those at work are canceled, and it begins. `join`: it waits for one that is at
-   * work, is not begun, and ends as that one does.
-   */
-  readonly strategy?: 'queue' | 'reject' | 'restart' | 'join';
-}
-
-/** When the clock asks for a run. */
-export interface CronPolicy<In> {
-  /** A cron pattern: five fields, or six with seconds first. */
-  readonly schedule: string;
-  /** An IANA name such as `Europe/Berlin`. Default: that of the machine. */
-  readonly timeZone?: string;
-  readonly room: string;
-  readonly input: In;
 }
 
 /** The actions of a schema: all of them, and none besides; each a function, or a policy with `run`. */
@@ -193,6 +168,8 @@ export interface BackendConfig<S extends AnySchema, P extends Platform = NoPlatf
   readonly access?: Access<NoInfer<S>>;
   /** What actions may call outside; see `definePlatform`. */
   readonly platform?: P;
+  /** Actions that the outside world calls over HTTP; see `defineFlow`. */
+  readonly flows?: readonly ServedFlow[];
 }
 
 /**

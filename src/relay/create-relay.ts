@@ -12,6 +12,8 @@ import type { Acceptor } from '../ports/transport.ts';
 import type { InOf, AnySchema, MutatorName } from '../schema/schema.ts';
 import { realClock } from '../util/real-clock.ts';
 import { hooksOf, type BackendConfig, type NoPlatform } from './backend.ts';
+import { flowsByKind, sessionApps, sessionHooks } from './flows/flow-app.ts';
+import { flowRouter } from './flows/router.ts';
 import { limitsOf, type LimitOptions, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
@@ -98,13 +100,16 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
   assertBoundedReads();
   const clock = realClock();
   const limits = limitsOf(options.limits);
+  const flows = flowsByKind(options.backend.flows ?? []);
+  const hooks = hooksOf(options.backend);
   const core = createRelayOf({
     schema,
     mutators,
     actions: policiesOf(options.backend),
     // Its rules were checked against the schema where the backend was given.
     access: options.backend.access as AnyAccess | undefined,
-    hooks: hooksOf(options.backend),
+    otherApp: sessionApps(flows, schema.session),
+    hooks: flows.size > 0 ? sessionHooks(hooks, flows) : hooks,
     platform: options.backend.platform ?? {},
     events: { ...options.backend, backplane: options.backplane },
     storage: options.storage,
@@ -128,6 +133,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
   const { events, guard } = core;
   const eventRouters = events.table.all.length > 0 ? [syncRouter({ events, guard, random: Math.random })] : [];
   const routers = [healthRouter(core.health), linkRouter(http), ...eventRouters];
+  if (flows.size > 0) routers.push(flowRouter({ flows, guard, desk: core.desk, clock, logger, limits, isOpen: !hooks.authenticate }));
   const web = createWeb({ schema, routers, origins, maxBodyBytes: limits.messageBytes, logger });
   const listener = getRequestListener(
     (request, env) => {

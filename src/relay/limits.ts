@@ -41,6 +41,10 @@ export interface Limits {
   readonly runs: number;
   /** Of one user, so many runs are at work at once. */
   readonly runsPerUser: number;
+  /** While so many runs have not ended, a request of a flow is answered with `flow.capacity`. */
+  readonly flowRequests: number;
+  /** A user who sends more requests to flows within a minute than this is answered with `limit.rate`. */
+  readonly flowRequestsPerMinute: number;
   /** When a room's documents are made afresh. */
   readonly compaction: Compaction;
 }
@@ -88,6 +92,8 @@ export const DEFAULT_LIMITS: Limits = {
   unloadMs: 30_000,
   runs: 64,
   runsPerUser: 8,
+  flowRequests: 1_000,
+  flowRequestsPerMinute: 300,
   compaction: {
     ratio: 4,
     minItems: 5_000,

@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import type { StoredRun } from '../ports/run-storage.ts';
 import type { StreamKind } from '../protocol/stream-frames.ts';
+import type { JsonObject } from '../util/json.ts';
 import type { Limits } from './limits.ts';
 import type { OpenRoom } from './open-room.ts';
 import { shapeOf, type AppOf } from './room-app.ts';
@@ -44,17 +45,31 @@ export interface RunDesk {
    * What a run's stream says to somebody, from a place of one of its attempts on. Ends with `ended`, behind the last piece,
    * once the run has ended and that is kept, or with `gone` when nothing is known of its stream any more. Who takes too long
    * for what there is gets `stream.slowViewer`; nothing is kept for it meanwhile but a part of bounded size. Throws
-   * `relay.closed` and `storage.unavailable` when the room leaves memory.
+   * `relay.closed` and `storage.unavailable` when the room leaves memory, and the reason of the signal.
    */
   read(
     stream: { readonly room: string; readonly run: string; readonly kind: StreamKind },
     reader: Addressee,
     from?: { readonly attempt: number; readonly offset: number },
+    signal?: AbortSignal,
   ): AsyncIterable<StreamNews>;
+  /** Whether anything was ever asked or written in a room. Makes none. */
+  isKnown(room: string): Promise<boolean>;
+  /**
+   * Whether fewer runs than `limit` have not ended. Those that are asked for here are counted; all are, when it is asked for
+   * the first time, and once a second while there seem to be too many.
+   */
+  hasRoom(limit: number): Promise<boolean>;
+  /** Runs that have not ended, those queued first before others; at most `limit` of them. */
+  unfinished(limit: number, room?: string): Promise<readonly StoredRun[]>;
+  /** The rows of a table of a room, as they stand. */
+  rows(room: string, table: string): Promise<readonly JsonObject[]>;
   /** A run has ended, and that is kept. */
   ended(run: StoredRun): void;
   close(): void;
 }
+
+const COUNT_MS = 1_000;
 
 export function createRunDesk(options: {
   readonly storage: RelayStorage;
@@ -70,6 +85,14 @@ export function createRunDesk(options: {
   const { storage, clock, limits, requests, runner } = options;
   const waiting = new Map<string, Set<(run: StoredRun | CotableError) => void>>();
   const keyOf = (room: string, run: string): string => JSON.stringify([room, run]);
+  /** Those that have not ended, as far as is known. */
+  let known = new Set<string>();
+  let countedAt = -Infinity;
+
+  async function unfinished(limit: number, room?: string): Promise<readonly StoredRun[]> {
+    const statuses = ['queued', 'running', 'waiting'] as const;
+    return (await storage.listRuns({ statuses, ...(room !== undefined && { room }) }, undefined, limit)).runs;
+  }
 
   async function within<T>(name: string, work: (place: OpenRoom) => Promise<T>): Promise<T> {
     const place = await options.room(name);
@@ -91,6 +114,7 @@ export function createRunDesk(options: {
         const made = requests.toRun({ id, name, input: json, key: isKeyed ? id : '', notBefore: 0, expiresAt }, caller);
         const stored = await storage.queueRun(room, { ...made, id });
         if (stored.digest !== made.once?.digest) throw new CotableError('action.idempotencyMismatch', { name, key: id });
+        if (!stored.ending) known.add(keyOf(room, stored.id));
         runner.queued(stored);
         return stored;
       });
@@ -121,18 +145,40 @@ export function createRunDesk(options: {
       }
     },
 
-    async *read({ room, run, kind }, reader, from = { attempt: 0, offset: 0 }) {
+    async *read({ room, run, kind }, reader, from = { attempt: 0, offset: 0 }, signal) {
       const place = await options.room(room);
       const release = place.hold();
       try {
-        yield* readStream({ place, reader, kind, clock, drainMs: limits.drainMs, from: { run, ...from } });
+        yield* readStream({ place, reader, kind, clock, drainMs: limits.drainMs, from: { run, ...from }, signal });
       } finally {
         release();
         options.released(room);
       }
     },
 
+    async isKnown(room) {
+      const { runs } = await storage.listRuns({ room }, undefined, 1);
+      return runs.length > 0 || (await storage.entries(room, 0, 1)).length > 0;
+    },
+    unfinished,
+    async hasRoom(limit) {
+      const now = clock.now();
+      if (countedAt === -Infinity || (known.size >= limit && now - countedAt >= COUNT_MS)) {
+        countedAt = now;
+        known = new Set((await unfinished(limit)).map(({ room, id }) => keyOf(room, id)));
+      }
+      return known.size < limit;
+    },
+    rows: (room, table) =>
+      within(room, async (place) =>
+        place
+          .source(table)
+          .entries()
+          .map(([, row]) => row),
+      ),
+
     ended(run) {
+      known.delete(keyOf(run.room, run.id));
       for (const done of waiting.get(keyOf(run.room, run.id)) ?? []) done(run);
     },
     close() {

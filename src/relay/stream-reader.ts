@@ -30,15 +30,17 @@ export async function* readStream(options: {
   readonly clock: Clock;
   readonly drainMs: number;
   readonly from: StreamPlace;
+  /** Nobody reads any more: ends with its reason. */
+  readonly signal?: AbortSignal;
 }): AsyncGenerator<StreamNews, void, undefined> {
-  const { place, kind, clock, from } = options;
+  const { place, kind, clock, from, signal } = options;
   const { run } = from;
   const waiting: { readonly news: StreamNews; readonly bytes: number }[] = [];
   let buffered = 0;
   let { attempt, offset } = from;
   /** All that it says; told before or behind the last of it. */
   let end: { readonly attempt: number; readonly length: number } | undefined;
-  let failed: CotableError | undefined;
+  let failed: { readonly error: unknown } | undefined;
   let changed = (): void => undefined;
   const draining = new Set<() => void>();
 
@@ -110,7 +112,7 @@ export async function* readStream(options: {
         const drained = (): void => {
           if (!failed && buffered > bytes) return;
           over();
-          if (failed) reject(failed);
+          if (failed) reject(failed.error);
           else resolve();
         };
         const cancel = clock.after(options.drainMs, () => {
@@ -121,14 +123,19 @@ export async function* readStream(options: {
         drained();
       });
     },
-    fail(error) {
-      failed ??= error;
-      look();
-      changed();
-    },
+    fail,
   };
 
+  function fail(error: unknown): void {
+    failed ??= { error };
+    look();
+    changed();
+  }
+
   const leave = place.admit(viewer, from);
+  const stop = (): void => fail(signal?.reason);
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
   // Nothing was said yet, perhaps nothing ever will be: still it hears of the end.
   const told = end ? undefined : place.streams.resume(viewer, { run, attempt: 0, offset: 0 });
   told?.catch((error: unknown) =>
@@ -138,7 +145,7 @@ export async function* readStream(options: {
     for (;;) {
       const next = waiting.shift();
       if (!next) {
-        if (failed) throw failed;
+        if (failed) throw failed.error;
         await new Promise<void>((resolve) => (changed = resolve));
         continue;
       }
@@ -150,6 +157,7 @@ export async function* readStream(options: {
     }
   } finally {
     leave();
+    signal?.removeEventListener('abort', stop);
     viewer.fail(new CotableError('stream.gone', { run }));
   }
 }

@@ -38,8 +38,8 @@ export interface RunStream {
    * piece was said.
    */
   say(piece: unknown, audience: Audience): void;
-  /** All that a text stream said, whoever it was for; before it has begun, what an earlier attempt said. */
-  text(): string;
+  /** All that it said, whoever it was for; before it has begun, what an earlier attempt said. */
+  said(): JsonValue | undefined;
 }
 
 /** The open streams of one room: states of its awareness, each extended as it goes, and those who see them. */
@@ -195,10 +195,7 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
           log.touch(room, source);
           schedule();
         },
-        text() {
-          const said = source ?? openOf(run)?.source;
-          return said?.kind === 'text' ? (said.state() as string) : '';
-        },
+        said: () => (source ?? openOf(run)?.source)?.state(),
       };
     },
     previous: previousOf,

@@ -105,6 +105,12 @@ export function createViewers(options: {
   function lacking(viewer: StreamViewer, places: Places): { readonly frames: readonly RelayFrame[]; readonly isAll: boolean } {
     const frames: RelayFrame[] = [];
     let left = PART_BYTES;
+    for (const run of places.keys()) {
+      if (find(run)) continue;
+      // It has ended and is not remembered any more: who has not got all of it by now gets no more.
+      places.delete(run);
+      frames.push({ type: 'streamGone', run });
+    }
     const ended = [...places.keys()].flatMap((run) => find(run) ?? []).filter(({ end }) => end !== undefined);
     for (const { source, end } of [...ended, ...open()]) {
       const view = source.viewOf(viewer);

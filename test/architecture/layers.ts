@@ -9,6 +9,7 @@ const rows: readonly (readonly string[])[] = [
   ['src/ports'],
   ['src/schema', 'src/protocol', 'src/doc'],
   ['src/query', 'src/streams', 'src/access', 'src/mutation', 'src/link'],
+  ['src/flows'],
   ['src/store', 'src/relay', 'src/client'],
   ['src/index.ts', 'src/relay/index.ts', 'src/testing', 'src/cli'],
 ];

@@ -1,7 +1,8 @@
 import { memoryRelayStorage } from 'cotable/adapters/memory';
 import { reject } from 'cotable';
-import { createRelay } from 'cotable/relay';
+import { createRelay, defineFlow } from 'cotable/relay';
 import type { TestProject } from 'vitest/node';
+import { z } from 'zod';
 import { mutators, schema } from './stream-schema.ts';
 
 declare module 'vitest' {
@@ -11,11 +12,31 @@ declare module 'vitest' {
   }
 }
 
+/** Says what it is told, and then waits until the same session is told `go on`. */
+const waiting = new Map<string, () => void>();
+export const flow = defineFlow({
+  kind: 'echo',
+  actions: {
+    say: {
+      inputSchema: z.object({ text: z.string() }),
+      userMessage: ({ text }) => text,
+      async block({ text }, { sessionId, addItem }) {
+        const item = addItem({ role: 'assistant' });
+        item.delta(`you said `);
+        if (text === 'go on') waiting.get(sessionId)?.();
+        else await new Promise<void>((resolve) => waiting.set(sessionId, resolve));
+        item.delta(text);
+      },
+    },
+  },
+});
+
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const relay = createRelay({
     backend: {
       schema,
       mutators,
+      flows: [flow],
       actions: {
         talk: {
           async run(ctx) {

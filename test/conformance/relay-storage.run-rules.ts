@@ -250,6 +250,8 @@ export function runRules(here: Here): void {
     expect(await due()).toEqual(['s', 'r']);
     expect(await claimed('r', { limit: 1 })).toMatchObject({ isCanceled: true });
     expect(await claimed('s', { limit: 1 })).toMatchObject({ isCanceled: true, attempt: 2, interruptions: 0 });
+    // Who ends it is not kept from that by another cancel.
+    expect(await here.storage.cancelRun('room', 's', { now: 150 })).toMatchObject({ isCanceled: true, status: 'running', attempt: 2 });
     await end(1, 's', 2, { status: 'canceled', error: { code: 'run.canceled', params: {} } });
     expect(await here.storage.cancelRun('room', 's', { now: 200 })).toMatchObject({ status: 'canceled', endedAt: 1_001 });
   });

@@ -52,7 +52,7 @@ describe('the checks of types', () => {
     expect(await wrongLines()).toEqual([]);
   }, 20_000);
 
-  test('[TY2] each expected error is one, and stands where it is expected', async () => {
+  test('[TY2 B21] each expected error is one, and stands where it is expected', async () => {
     const expected: string[] = [];
     for (const name of await readdir(join(root, 'test/types'))) {
       const lines = (await readFile(join(root, 'test/types', name), 'utf8')).split('\n');

@@ -22,6 +22,11 @@ const parts = {
     code: `export { createSyncClient } from 'cotable/client'; export * from 'cotable/transports/websocket';`,
     without: /\/node_modules\/(yjs|rxjs)\/|\/relay\//,
   },
+  flows: { code: `export { createClient, createTypedClient } from 'cotable/client';`, beside: all },
+  'flows page': {
+    code: `export { createClient, createTypedClient } from 'cotable/client';`,
+    without: /\/node_modules\/(yjs|lib0|rxjs)\/|\/relay\//,
+  },
   websocket: { code: `export * from 'cotable/transports/websocket';`, beside: all },
   http: { code: `export * from 'cotable/transports/http';`, beside: all },
   'broadcast-channel': { code: `export * from 'cotable/transports/broadcast-channel';`, beside: all },

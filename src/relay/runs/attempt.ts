@@ -6,7 +6,7 @@ import type { RelayStorage } from '../../ports/relay-storage.ts';
 import type { RunEnding, StoredRun } from '../../ports/run-storage.ts';
 import type { ActionShapes, AnySchema } from '../../schema/schema.ts';
 import { validate } from '../../schema/validator.ts';
-import { toFrozenJson } from '../../util/json.ts';
+import { toFrozenJson, type JsonValue } from '../../util/json.ts';
 import type { Platform } from '../platform.ts';
 import { SYSTEM } from '../room.ts';
 import { createActionContext } from './action-context.ts';
@@ -30,7 +30,7 @@ export interface AttemptParts {
 /** One attempt of a run, from its claim on. */
 export interface Attempt {
   /** All that its stream has said. */
-  readonly text: string;
+  readonly said: JsonValue | undefined;
   /**
    * Calls the function. Resolves with how the run would end by it, and with the error where it failed; rejects with the
    * reason of the abort when the attempt is aborted first. Nobody waits for a function that is.
@@ -41,7 +41,7 @@ export interface Attempt {
    * it is kept then. Rejects with `run.fenced` when the attempt was aborted, and as the storage does: it may then be tried
    * again, on the room as it was loaded since.
    */
-  settle(place: RunRoom, ending: RunEnding, text: string): Promise<StoredRun>;
+  settle(place: RunRoom, ending: RunEnding, said: JsonValue | undefined): Promise<StoredRun>;
 }
 
 export function createAttempt(
@@ -101,8 +101,8 @@ export function createAttempt(
   }
 
   return {
-    get text() {
-      return stream.text();
+    get said() {
+      return stream.said();
     },
 
     async work() {
@@ -132,7 +132,8 @@ export function createAttempt(
       }
     },
 
-    async settle(at, ending, text) {
+    async settle(at, ending, said) {
+      const text = typeof said === 'string' ? said : '';
       const told = ((): { readonly input: unknown } | undefined => {
         try {
           return { input: checkedInput() };
@@ -157,7 +158,7 @@ export function createAttempt(
       };
       try {
         return await perform(ending, (ctx) =>
-          told ? policy?.onSettled?.(ctx, { id: run.id, input: told.input, text, ...toTold(ending) } as never) : undefined,
+          told ? policy?.onSettled?.(ctx, { id: run.id, input: told.input, text, said, ...toTold(ending) } as never) : undefined,
         );
       } catch (error) {
         if (abort.signal.aborted || isCotableError(error, 'relay.closed')) throw error;

@@ -2,6 +2,7 @@ import { CotableError, isCotableError } from '../../errors.ts';
 import type { Random } from '../../ports/clock.ts';
 import type { Claim, DueRun, RunEnding, StoredRun } from '../../ports/run-storage.ts';
 import type { ActionShapes } from '../../schema/schema.ts';
+import type { JsonValue } from '../../util/json.ts';
 import type { Limits } from '../limits.ts';
 import { shapeOf, type AppOf } from '../room-app.ts';
 import { isLasting } from '../load-room.ts';
@@ -31,6 +32,8 @@ export interface RunnerOptions extends Omit<AttemptParts, 'queued' | 'schema'> {
 export const AGAIN_MS = 1_000;
 /** A run that takes its relay down with it must not do so for ever. */
 const MAX_INTERRUPTIONS = 10;
+/** So long the end of a run waits for a hook. */
+const HOOK_MS = 10_000;
 /** How often the end of a run is tried to be kept before the attempt is given up. */
 const SETTLE_TRIES = 5;
 /** Of a lane whose runs may go on. */
@@ -42,10 +45,12 @@ export interface Busy {
   abort: AbortController;
   place: RunRoom | undefined;
   attempt: Attempt | undefined;
+  /** It was claimed to be ended as canceled: another cancel changes nothing. */
+  isCanceled: boolean;
   /** Whether it is to be canceled is being decided. */
   canceling: Promise<unknown> | undefined;
   /** What it said before it was canceled. */
-  text: string;
+  said: JsonValue | undefined;
 }
 
 /** What surrounds the runs that are executed. */
@@ -106,6 +111,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
     const { due } = entry;
     for (let deciding = decided(due); deciding; deciding = decided(due)) await deciding;
     entry.abort = new AbortController();
+    entry.isCanceled = false;
     const { policy, shape } = policyOf(due);
     if ((!policy || !shape) && !(await storage.run(due.room, due.id))?.isCanceled) {
       logger.error({ room: due.room, run: due.id, action: due.name }, 'no function for this action: the run stays queued');
@@ -120,6 +126,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
       case 'busy':
         return meet(entry, policy, taken.holders);
       case 'claimed':
+        entry.isCanceled = taken.run.isCanceled;
         return work(entry, taken.run, ended(taken.run, policy, taken.joined));
     }
   }
@@ -173,11 +180,11 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
       const attempt = createAttempt({ ...options, schema: appOf(run.room).schema, queued: announce }, run, place, policyOf(run), abort);
       entry.attempt = attempt;
       // What was said before a crash is in the short log.
-      if (ending) return await settle(entry, run, ending, entry.text === '' ? attempt.text : entry.text);
+      if (ending) return await settle(entry, run, ending, entry.said ?? attempt.said);
       options.changed(run, false);
       const result = await attempt.work();
       if (result.error !== undefined && (await retried(run, result.error))) return;
-      await settle(entry, run, result.ending, attempt.text);
+      await settle(entry, run, result.ending, attempt.said);
     } catch (error) {
       if (abort.signal.aborted) await aborted(entry, run);
       else await giveBack(run, error);
@@ -202,16 +209,20 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
     return true;
   }
 
-  async function settle(entry: Busy, run: StoredRun, ending: RunEnding, text: string): Promise<void> {
+  async function settle(entry: Busy, run: StoredRun, ending: RunEnding, said: JsonValue | undefined): Promise<void> {
+    // Another cancel came before it was known that it is being ended: it begins again.
+    if (entry.abort.signal.aborted) throw entry.abort.signal.reason;
     try {
-      await policyOf(run).policy?.onEnding?.(run, ending);
+      const hook = policyOf(run).policy?.onEnding?.(run, ending);
+      // One that never answers must not keep the run from its end, nor the relay from its own.
+      if (hook) await Promise.race([hook, pause(HOOK_MS)]);
     } catch (error) {
       logger.error({ room: run.room, run: run.id, action: run.name, error }, 'a hook on the end of a run failed');
     }
     for (let tries = 1; ; tries++) {
       try {
         const place = await options.room(run.room);
-        const settled = await entry.attempt?.settle(place, ending, text);
+        const settled = await entry.attempt?.settle(place, ending, said);
         if (settled) options.changed(settled, false);
         return;
       } catch (error) {
@@ -231,7 +242,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
   async function aborted(entry: Busy, run: StoredRun): Promise<void> {
     const { reason } = entry.abort.signal as { readonly reason: unknown };
     if (isCotableError(reason, 'run.canceled')) {
-      entry.text = entry.attempt?.text ?? '';
+      entry.said = entry.attempt?.said;
       await entry.canceling;
       // Now it is canceled, or begun again when that could not be kept.
       return execute(entry);

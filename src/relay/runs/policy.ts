@@ -39,12 +39,13 @@ const WRITERS: readonly unknown[] = ['caller', 'system'];
 export function policiesOf<S extends AnySchema, P extends Platform>({ schema, actions = {} as never }: BackendConfig<S, P>): Policies {
   const policies: Record<string, Policy> = {};
   for (const [name, action] of Object.entries<unknown>(actions)) {
-    policies[name] = checkPolicy(schema, name, (typeof action === 'function' ? { run: action } : action) as AnyActionPolicy);
+    policies[name] = policyOf(schema, name, (typeof action === 'function' ? { run: action } : action) as AnyActionPolicy);
   }
   return policies;
 }
 
-function checkPolicy(schema: AnySchema, name: string, action: AnyActionPolicy): Policy {
+/** The same of one action. */
+export function policyOf(schema: AnySchema, name: string, action: AnyActionPolicy): Policy {
   const { delivery = 'at-least-once', retry = {}, timeoutMs = 15 * MINUTE, as = 'caller', concurrency, cron = [] } = action;
   const { attempts = 3, firstDelayMs = 1_000, maxDelayMs = MINUTE } = retry;
   const check = (isRight: boolean, path: string, problem: string): void => {

@@ -82,7 +82,15 @@ export function createRunner(options: RunnerOptions): Runner {
 
   /** Sees a due run through to the end of its attempt, or to why there is none. Never rejects. */
   async function begin(due: DueRun): Promise<void> {
-    const entry: Busy = { due, abort: new AbortController(), place: undefined, attempt: undefined, canceling: undefined, text: '' };
+    const entry: Busy = {
+      due,
+      abort: new AbortController(),
+      place: undefined,
+      attempt: undefined,
+      isCanceled: false,
+      canceling: undefined,
+      said: undefined,
+    };
     busy.set(keyOf(due), entry);
     while (!isClosed) {
       try {
@@ -112,13 +120,15 @@ export function createRunner(options: RunnerOptions): Runner {
 
   async function cancel(room: string, run: string, userId?: string): Promise<StoredRun> {
     const entry = busy.get(keyOf({ room, id: run }));
+    const judge = (stored: StoredRun | undefined): StoredRun => {
+      if (!stored || (userId !== undefined && stored.userId !== userId)) throw new CotableError('run.notFound', { run });
+      if (stored.ending) throw new CotableError('run.terminal', { status: stored.status });
+      return stored;
+    };
     const decide = async (): Promise<StoredRun> => {
       // What it wrote before is kept before it is fenced.
       await entry?.place?.settled().catch(() => undefined);
-      const stored = await storage.cancelRun(room, run, { now: clock.now(), ...(userId !== undefined && { userId }) });
-      if (!stored) throw new CotableError('run.notFound', { run });
-      if (stored.ending) throw new CotableError('run.terminal', { status: stored.status });
-      return stored;
+      return judge(await storage.cancelRun(room, run, { now: clock.now(), ...(userId !== undefined && { userId }) }));
     };
     const decided = decide();
     interrupt(room, run, userId, decided);
@@ -139,7 +149,7 @@ export function createRunner(options: RunnerOptions): Runner {
       if (deciding.get(key) === done) deciding.delete(key);
     });
     deciding.set(key, done);
-    if (!entry || (userId !== undefined && entry.due.userId !== userId)) return;
+    if (!entry || entry.isCanceled || (userId !== undefined && entry.due.userId !== userId)) return;
     entry.canceling = isDecided;
     entry.abort.abort(new CotableError('run.canceled', {}));
   }

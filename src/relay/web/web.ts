@@ -36,7 +36,7 @@ export function createWeb(options: {
     cors({
       origin: origins ? [...origins] : '*',
       credentials: origins !== undefined,
-      exposeHeaders: ['x-request-id'],
+      exposeHeaders: ['x-request-id', 'x-session-id', 'location', 'retry-after'],
       maxAge: PREFLIGHT_S,
     }),
   );
@@ -71,5 +71,7 @@ export function createWeb(options: {
 }
 
 function answer(error: CotableError): Response {
-  return Response.json(error.toJSON(), { status: error.httpStatus });
+  const { seconds }: { readonly seconds?: unknown } = error.params;
+  const headers = typeof seconds === 'number' ? { 'retry-after': String(Math.ceil(seconds)) } : undefined;
+  return Response.json(error.toJSON(), { status: error.httpStatus, headers });
 }

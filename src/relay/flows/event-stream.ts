@@ -1,0 +1,65 @@
+import type { FlowEvent } from '../../flows/events.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+/** So often an answer that has nothing to say says that it is there: proxies cut what is silent for longer. */
+const BEAT_MS = 15_000;
+
+const text = new TextEncoder();
+/** A comment: clients of server-sent events pass over it. */
+const BEAT = text.encode(':\n\n');
+
+/**
+ * Events as server-sent events, each as it is taken: what nobody takes is not asked for. It breaks off where `events` throws:
+ * clients come back and go on.
+ */
+export function toEventStream(
+  events: AsyncGenerator<FlowEvent>,
+  options: {
+    readonly clock: Clock;
+    /** Who reads may do so until then, in milliseconds since 1970: it breaks off at the next event or beat. */
+    readonly until: number;
+    /** Aborted when nobody takes it any more. */
+    readonly left: AbortController;
+    readonly failed: (error: unknown) => void;
+  },
+): ReadableStream<Uint8Array> {
+  const { clock, until, left, failed } = options;
+  let next: Promise<IteratorResult<FlowEvent>> | undefined;
+  let isOpen = false;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(taker) {
+        if (!isOpen) {
+          // Whoever waits for the answer has it, also when nothing happens for long.
+          isOpen = true;
+          return taker.enqueue(BEAT);
+        }
+        if (clock.now() >= until) {
+          left.abort();
+          return taker.close();
+        }
+        next ??= events.next();
+        // What it waits for rejects when it is left: nobody wants to hear of it.
+        next.catch(() => undefined);
+        let cancel = (): void => undefined;
+        const beat = new Promise<undefined>((resolve) => (cancel = clock.after(BEAT_MS, () => resolve(undefined))));
+        try {
+          const result = await Promise.race([next, beat]);
+          if (!result) return taker.enqueue(BEAT);
+          next = undefined;
+          if (result.done) return taker.close();
+          const { value } = result;
+          taker.enqueue(text.encode(`id: ${value.id}\nevent: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`));
+        } catch (error) {
+          if (left.signal.aborted) return;
+          failed(error);
+          taker.close();
+        } finally {
+          cancel();
+        }
+      },
+      cancel: () => left.abort(),
+    },
+    { highWaterMark: 0 },
+  );
+}

@@ -1,0 +1,182 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createStore } from 'cotable';
+import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
+import { createClient } from 'cotable/client';
+import { createRelay, defineFlow, type BackendConfig } from 'cotable/relay';
+import { webSocket } from 'cotable/transports/websocket';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { z } from 'zod';
+import { allEvents, eventsOf, gate, mutators, schema, send, serve, tempFile, typesOf, type Kept } from './scene.ts';
+
+const tree = z.object({
+  name: z.string(),
+  get children() {
+    return z.array(tree);
+  },
+});
+const flow = defineFlow({
+  kind: 'my-app',
+  actions: {
+    say: { inputSchema: z.object({}), block: () => {}, userMessage: () => 'said' },
+    chat: { inputSchema: z.object({ message: z.string() }), block: ({ message }, ctx) => ctx.platform.call('shout', message) },
+    plant: { inputSchema: tree, block: () => {} },
+  },
+});
+
+describe('flows of a relay', () => {
+  it('[FL30] are found below the path that the relay is mounted at, and call what the backend has', async () => {
+    const shout = async (text: string): Promise<string> => text.toUpperCase();
+    const relay = createRelay({ backend: { schema, mutators, flows: [flow], platform: { shout } }, storage: memoryRelayStorage() });
+    const server = createServer((request, response) => {
+      request.url = request.url?.replace('/below/here', '');
+      relay.handle(request, response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(async () => {
+      await relay.close();
+      server.close();
+    });
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/below/here`;
+    const run = await createClient({ flowKind: 'my-app', userId: 'ann', baseUrl }).sendAction('chat', { message: 'hi' });
+    expect(await run.result).toBe('HI');
+    for (const path of ['', `/${run.sessionId}`]) {
+      const body = JSON.stringify({ input: { message: 'again' }, userId: 'ann' });
+      const response = await fetch(`${baseUrl}/api/flows/my-app${path}/actions/chat`, { method: 'POST', body });
+      const status = await fetch(new URL(response.headers.get('location') ?? '', response.url));
+      expect(await status.json()).toMatchObject({ requestId: ((await response.json()) as Kept).requestId });
+    }
+  });
+
+  it('[FL31] are described by /openapi.json, each action with its input', async () => {
+    const served = await serve([flow]);
+    const document = await (await served.get('/openapi.json')).json();
+    for (const path of ['/api/flows/my-app/actions/chat', '/api/flows/my-app/{sessionId}/actions/chat']) {
+      const { requestBody, responses } = document.paths[path].post;
+      const { schema: body } = requestBody.content['application/json'];
+      expect(body).toMatchObject({ required: ['input'], properties: { input: { required: ['message'] }, userId: { type: 'string' } } });
+      expect(Object.keys(responses).toSorted()).toEqual(['200', '202', 'default']);
+    }
+    for (const [path, method] of [
+      ['/api/flows/my-app/requests/{requestId}/stream', 'get'],
+      ['/api/flows/my-app/requests/{requestId}/status', 'get'],
+      ['/api/flows/my-app/requests/{requestId}/abort', 'post'],
+      ['/api/flows/my-app/{sessionId}', 'get'],
+    ] as const) {
+      expect(document.paths[path][method].summary).toEqual(expect.any(String));
+    }
+    // References within it lead somewhere.
+    const { $ref } =
+      document.paths['/api/flows/my-app/actions/plant'].post.requestBody.content['application/json'].schema.properties.input.properties
+        .children.items;
+    const found = String($ref)
+      .slice(2)
+      .split('/')
+      .reduce<unknown>((at, key) => (at as Record<string, unknown>)[key.replaceAll('~1', '/')], document);
+    expect(found).toMatchObject({ required: ['name', 'children'] });
+  });
+
+  it('[FL31] have one flow for each kind, and names that can stand in a path', () => {
+    const storage = memoryRelayStorage();
+    expect(() => createRelay({ backend: { schema, mutators, flows: [flow, flow] }, storage })).toThrow('two flows are of one kind');
+    const inputSchema = z.object({});
+    for (const kind of ['', 'a/b', '1', 'x'.repeat(65)]) {
+      expect(() => defineFlow({ kind, actions: {} })).toThrow(
+        expect.objectContaining({ code: 'schema.invalid', params: { path: 'flow.kind', problem: expect.any(String) } }),
+      );
+    }
+    expect(() => defineFlow({ kind: 'a', actions: { 'b c': { inputSchema, block: () => {} } } })).toThrow('letters');
+    expect(() => defineFlow({ kind: 'a', actions: { b: { inputSchema: 3 as never, block: () => {} } } })).toThrow('Standard Schema');
+    expect(() => defineFlow({ kind: 'a', actions: { b: { inputSchema, block: 3 as never } } })).toThrow('no function');
+  });
+
+  it('[FL32] that are not served any more keep their sessions: nothing runs there until they are again', async () => {
+    const file = await tempFile();
+    const first = await serve([flow], { file });
+    const { requestId, session } = await send(first, '/api/flows/my-app/actions/say', {});
+    await allEvents(await first.get(`/api/flows/my-app/requests/${requestId}/stream`));
+    await first.relay.close();
+
+    // The app has gone on to another version meanwhile.
+    const without = await serve([], { file, backend: { schema: { ...schema, schemaVersion: 2 } } });
+    expect((await without.get(`/api/flows/my-app/requests/${requestId}/status`)).status).toBe(404);
+    // Its room is not one of the app's.
+    const store = createStore({
+      schema: flow.schema,
+      mutators: flow.mutators,
+      room: session.id,
+      userId: 'ann',
+      storage: memoryClientStorage(),
+      transports: [webSocket(without.ws, { WebSocket })],
+    });
+    await store.synced;
+    await store.close();
+    await without.relay.close();
+
+    const again = await serve([flow], { file });
+    expect(await (await again.get(`/api/flows/my-app/requests/${requestId}/status`)).json()).toMatchObject({ status: 'completed' });
+    const { items } = await (await again.get(`/api/flows/my-app/${session.id}?userId=ann`)).json();
+    expect(items).toMatchObject([{ role: 'user', text: 'said', status: 'done' }]);
+  });
+
+  it('[FL33] end a reading when the token of who reads does', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    const wait = gate();
+    const slow = defineFlow({ kind: 'slow', actions: { wait: { inputSchema: z.object({}), block: () => wait.passed } } });
+    const expiresAt = Date.now() + 20_000;
+    const authenticate: BackendConfig<typeof schema>['authenticate'] = () => ({ userId: 'ann', expiresAt });
+    const relay = createRelay({ backend: { schema, mutators, flows: [slow], authenticate }, storage: memoryRelayStorage() });
+    onTestFinished(() => {
+      wait.open();
+      vi.useRealTimers();
+      return relay.close();
+    });
+    const headers = { accept: 'text/event-stream', authorization: 'Bearer x' };
+    const url = 'http://relay/api/flows/slow/actions/wait';
+    const response = await relay.fetch(new Request(url, { method: 'POST', headers, body: '{ "input": {} }' }));
+    const heard: string[] = [];
+    const reading = (async () => {
+      for await (const { type } of eventsOf(response)) heard.push(type);
+    })();
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(heard).toEqual(['request.created', 'request.in_progress']);
+    await vi.advanceTimersByTimeAsync(15_000);
+    await reading;
+    expect(heard).toEqual(['request.created', 'request.in_progress']);
+  });
+
+  it('[FL34] wait for a hook no longer than 10 s', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const hanging = defineFlow({
+      kind: 'hanging',
+      actions: { done: { inputSchema: z.object({}), block: () => 'done' }, throws: { inputSchema: z.object({}), block: () => 'done' } },
+      hooks: {
+        onCompleted({ actionName }) {
+          if (actionName === 'throws') throw new Error('the hook fails');
+          return new Promise(() => undefined);
+        },
+      },
+    });
+    const errors: unknown[] = [];
+    const logger = { info: () => undefined, warn: () => undefined, error: (fields: object) => void errors.push(fields) };
+    const relay = createRelay({ backend: { schema, mutators, flows: [hanging] }, storage: memoryRelayStorage(), logger });
+    onTestFinished(() => {
+      vi.useRealTimers();
+      return relay.close();
+    });
+    const post = async (action: string): Promise<Response> => {
+      const init = { method: 'POST', headers: { accept: 'text/event-stream' }, body: JSON.stringify({ input: {}, userId: 'ann' }) };
+      return relay.fetch(new Request(`http://relay/api/flows/hanging/actions/${action}`, init));
+    };
+    let isOver = false;
+    const events = allEvents(await post('done')).finally(() => (isOver = true));
+    await vi.advanceTimersByTimeAsync(9_900);
+    expect(isOver).toBe(false);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(typesOf(await events).at(-1)).toBe('request.completed');
+    // One that fails is told to the log, and to nobody else.
+    expect(typesOf(await allEvents(await post('throws'))).at(-1)).toBe('request.completed');
+    expect(errors).toMatchObject([{ action: 'hanging/throws', error: { message: 'the hook fails' } }]);
+  });
+});
