@@ -5,9 +5,11 @@ import { withPatchedBuild } from '../tools/patched-build.mjs';
 const SEED_STEPS = 200_000;
 const SEEDS = 10;
 
+const PARTS = ['test/tools/sim.mjs', ...['items', 'jobs', 'said', 'viewers'].map((name) => `test/simulation/${name}.mjs`)];
+
 /** Hands `run` a folder with a copy of the build that has the bug. */
 export function withBug({ patches }, run) {
-  return withPatchedBuild(patches, ['test/tools/sim.mjs', 'test/simulation/items.mjs'], run);
+  return withPatchedBuild(patches, PARTS, run);
 }
 
 /** Runs seed after seed until the simulator says what it should: which seed, after how many steps in all, and what it said. */
