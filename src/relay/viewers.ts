@@ -187,6 +187,9 @@ export function createViewers(options: {
 
   /** A place that a viewer tells, as far as it is one of this stream. */
   function placeIn({ source, isRestored }: ShownStream, viewer: StreamViewer, place: StreamPlace): StreamPlace {
+    // It has heard of a later one, of which nothing was kept: what is here is behind that.
+    if (isRestored && place.attempt > source.attempt)
+      return { ...place, attempt: source.attempt, offset: source.sent(source.viewOf(viewer)) };
     if (place.attempt !== source.attempt) return place;
     // It may have seen what was not kept; of what is said now it cannot have seen more than was sent.
     const isKnown = isRestored || place.offset <= source.sent(source.viewOf(viewer));

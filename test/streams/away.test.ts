@@ -94,6 +94,40 @@ describe('a viewer that was away', () => {
   }, 60_000);
 });
 
+describe('a viewer that has heard of a later attempt', () => {
+  it('[SR53] is not shown what an earlier one had said, though that alone outlived a crash', async () => {
+    const { pass } = stopTime();
+    const all = scene(
+      {
+        async talk({ broadcastStream, attempt }) {
+          if (attempt < 3) {
+            if (attempt === 1) broadcastStream('one');
+            await new Promise((resolve) => setTimeout(resolve, 1_000));
+            throw Object.assign(new Error('not yet'), { retryAfterMs: attempt * 5_000 });
+          }
+          broadcastStream('three');
+          return {};
+        },
+      },
+      { cell: true },
+    );
+    const ann = all.open('ann');
+    await pass(100);
+    const texts = textsOf(ann);
+    await ann.mutate.go({ id: 'a' });
+    await pass(7_500);
+    expect(texts).toEqual(['', 'one', '']);
+    const restarted = all.restart();
+    await pass(100);
+    await restarted;
+    await pass(4_000);
+    expect(ann.status.state).toBe('online');
+    expect(ann.runs).toMatchObject([{ status: 'waiting' }]);
+    await pass(20_000);
+    expect(texts).toEqual(['', 'one', '', 'three', 'three (succeeded)']);
+  });
+});
+
 describe('an attempt whose room the relay throws out of memory', () => {
   it('[SR52] speaks on: its viewers miss nothing, and neither does the short log', async () => {
     const [more, end] = [gate(), gate()];
