@@ -21,8 +21,8 @@ export interface RunLedger extends RunEvents {
   began(attempt: AttemptName): void;
   /** A store was told that it will run. */
   acknowledged(run: string): void;
-  /** A store shows it as ended. `wasPending`: it had not shown before that the relay has it. */
-  shown(run: string, status: RunEnding['status'], wasPending: boolean): void;
+  /** A store shows it as ended. */
+  shown(run: string, status: RunEnding['status']): void;
   /** Those that have not ended. */
   open(): readonly string[];
 }
@@ -190,10 +190,10 @@ export function createRunLedger(options: {
     acknowledged(run) {
       if (!runs.has(run)) violated(`${run} was acknowledged, and is not kept`);
     },
-    shown(run, status, wasPending) {
+    shown(run, status) {
       const known = runs.get(run);
-      // What has not left a store it ends by itself; by its key, or by another tab, it may have been asked for all the same.
-      const isOwn = status === 'failed' ? !known || known.asked.once : wasPending && status !== 'succeeded';
+      // A store ends by itself what has not left it, which by its key may have been asked for elsewhere too.
+      const isOwn = status !== 'succeeded' && (!known || known.asked.once !== undefined);
       if (known?.ending?.status !== status && !isOwn)
         violated(`${run} is shown as ${status}, and is ${known?.ending?.status ?? 'under way'}`);
     },

@@ -12,10 +12,9 @@ export function watchRuns({ store, party }: Tab, ledger: RunLedger, count: (kind
   const told = new Map<string, RunItem>();
   store.runs$.subscribe((items) => {
     for (const item of items) {
-      const before = told.get(item.id);
-      if (before === item) continue;
+      if (told.get(item.id) === item) continue;
       told.set(item.id, item);
-      if (party.isAlive && isEnded(item.status)) ledger.shown(item.id, item.status, !before || before.status === 'pending');
+      if (party.isAlive && isEnded(item.status)) ledger.shown(item.id, item.status);
     }
   });
 

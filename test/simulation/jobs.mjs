@@ -122,6 +122,11 @@ function act(name) {
       await ctx.mutate('adopt', { run, name: child });
     }
     const fate = random();
+    if (fate < 0.08) {
+      // Nobody waits for what it writes last.
+      ctx.mutate('work', wrote).catch(() => undefined);
+      for (let turn = 0; turn < 10; turn++) await undefined;
+    }
     if (fate < 0.15) throw new Error('it failed');
     if (fate < 0.2) throw Object.assign(new Error('it failed for good'), { retryable: false });
     if (fate < 0.28) await rest(20_000);

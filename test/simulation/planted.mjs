@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { withPatchedBuild } from '../tools/patched-build.mjs';
+import { plantedInRuns } from './planted-runs.mjs';
 
 /** How long each seed is looked through, and how many: 2M steps in all. */
 const SEED_STEPS = 200_000;
@@ -303,4 +304,6 @@ export const plantedBugs = [
     patches: [{ file: 'src/store/log-fold.js', from: 'present.pending.size > 0 || ', to: '' }],
     found: /an item stands on known ones|diverged/,
   },
+  // Of runs and streams.
+  ...plantedInRuns,
 ];
