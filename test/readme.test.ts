@@ -58,9 +58,10 @@ describe('the page on testing', () => {
   it('[RM3] has examples that compile, run, and say what it says they do', async () => {
     const text = await page('docs/testing.md');
     const files = namedBlocks(text);
-    expect([...files.keys()]).toEqual(['app.ts', 'cluster.ts', 'simulation.ts']);
+    expect([...files.keys()]).toEqual(['app.ts', 'cluster.ts', 'answers.ts', 'simulation.ts']);
     const place = await compiled('testing', files);
     expect(text).toContain(`the line says \`${(await execute(place, 'cluster.js')).trim()}\``);
+    expect(text).toContain(`It prints \`${(await execute(place, 'answers.js')).trim()}\``);
     const receipt = await execute(place, 'simulation.js');
     expect(receipt).toMatch(/^steps=\d+ seeds=1 .* lost=0 diverged=0 stuck=0 digest=[0-9a-f]{16}\n$/);
     const words = [...receipt.matchAll(/(\w+)=/g)].map(([, word = '']) => word);

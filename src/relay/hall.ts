@@ -87,7 +87,7 @@ export function createHall(parts: HallParts): Hall {
       ...eventsOf(member),
     });
     if (!isKnown) return;
-    streams.greet(member, places);
+    streams.tellEnds(member, places);
     streams.join(member, places);
   }
 
@@ -148,7 +148,7 @@ export function createHall(parts: HallParts): Hall {
       ...eventsOf(member),
     });
     // A viewer that was away swaps to the row in the very change in which the last entry of the stream comes.
-    streams.greet(member, hello.streams);
+    let places = await streams.greet(room.commits.head, member, hello.streams);
     for (let at = 0; snapshot && (at === 0 || at < snapshot.bytes.length); at += PART_BYTES) {
       const bytes = snapshot.bytes.subarray(at, at + PART_BYTES);
       member.send({ type: 'snapshot', lineage, epoch, seq: snapshot.seq, isLast: at + PART_BYTES >= snapshot.bytes.length, bytes });
@@ -160,6 +160,8 @@ export function createHall(parts: HallParts): Hall {
       const page = await storage.entries(name, seq, PAGE);
       const last = page.at(-1);
       if (!last) throw new CotableError('storage.corrupt', { record: `log of room ${name} after ${seq}` });
+      // What ended with one of these meanwhile: the link is not among those yet that hear of every end.
+      places = await streams.greet(last.seq, member, places);
       for (const records of inParts(page)) {
         member.send({ type: 'entries', lineage, epoch, records });
         await member.drained();

@@ -28,8 +28,8 @@ export interface OpenRoom extends RunRoom {
   runChanged(run: StoredRun, isNew: boolean): void;
   /** Whether nothing is being made or kept and no run is at work, so that it may leave memory. */
   readonly isIdle: boolean;
-  /** Nothing more is accepted, `reason` says why: this memory is not the room any more. */
-  close(reason: CotableError): void;
+  /** Nothing more is accepted, `reason` says why: this memory is not the room any more. Its streams may go on in another one. */
+  close(reason: CotableError, isSpokenOn?: boolean): void;
 }
 
 /** What links of a room ask for that others do. */
@@ -55,17 +55,25 @@ const RENEWED = new CotableError('room.lineageChanged', {});
 /**
  * Loads a room. Its documents may be made afresh while it is in use, when they have outgrown their rows: all that was
  * accepted is kept and acknowledged, the links are closed, and the room is loaded again, which compacts it. Streams and
- * runs outlive that: what a run writes meanwhile waits for the new documents.
+ * runs outlive that: what a run writes meanwhile waits for the new documents. `former`: the streams of an earlier memory of
+ * the room, which had to be thrown out while they were open.
  */
-export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, doors: LinkDoors, events: OpenRoomEvents): Promise<OpenRoom> {
+export async function openRoomWithLinks(
+  options: RoomOptions,
+  log: StreamLog,
+  doors: LinkDoors,
+  events: OpenRoomEvents,
+  former?: RoomStreams,
+): Promise<OpenRoom> {
   const { name, schema, storage, clock, logger, limits } = options;
   const viewers = new Set<StreamViewer>();
   let held = 0;
   let closed: CotableError | undefined;
   let renewing: Promise<void> | undefined;
   let renewedAt = -Infinity;
-  const streams = await openRoomStreams({ ...options, room: name, log });
+  const streams = former ?? (await openRoomStreams({ ...options, room: name, log }));
   let at = await load();
+  streams.goOn(at.room.commits.head);
 
   const opened: OpenRoom = {
     name,
@@ -85,16 +93,16 @@ export async function openRoomWithLinks(options: RoomOptions, log: StreamLog, do
     },
     admit(viewer, from) {
       viewers.add(viewer);
-      streams.greet(viewer, [from]);
+      streams.tellEnds(viewer, [from]);
       streams.join(viewer, [from]);
       return () => {
         viewers.delete(viewer);
         streams.leave(viewer);
       };
     },
-    close(reason) {
+    close(reason, isSpokenOn = false) {
       closed ??= reason;
-      streams.close();
+      if (!isSpokenOn) streams.close();
       for (const viewer of [...viewers]) viewer.fail(reason);
       at.room.close(reason);
     },

@@ -11,7 +11,7 @@ import type { Limits } from './limits.ts';
 import { isLasting } from './load-room.ts';
 import { createGuard, type AnyHooks, type Guard } from './guard.ts';
 import { createMember, type FirstFrame, type Member } from './member.ts';
-import { openRoomWithLinks, type LinkDoors, type OpenRoom } from './open-room.ts';
+import { openRoomWithLinks, type LinkDoors, type OpenRoom, type OpenRoomEvents } from './open-room.ts';
 import { randomName } from '../mutation/mutation-id.ts';
 import { createQuarantine } from './quarantine.ts';
 import type { AppOf, RoomApp } from './room-app.ts';
@@ -21,6 +21,7 @@ import { createRunAdmin, type RunAdmin } from './runs/admin.ts';
 import { createRunRequests } from './runs/requests.ts';
 import { createRunner } from './runs/runner.ts';
 import { createStreamLog } from './stream-log.ts';
+import type { RoomStreams } from './streams.ts';
 import { createStrangers } from './strangers.ts';
 
 /** What a relay is made of: everything it does to the world outside is handed in. */
@@ -100,6 +101,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   const streamLog = createStreamLog({ storage, clock, logger });
   /** What rooms that left memory still keep. */
   const leaving = new Map<string, Promise<void>>();
+  /** Streams of rooms that were thrown out of memory: who speaks does not hear of that, and speaks on. */
+  const spokenOn = new Map<string, RoomStreams>();
   /** Cancels of the timers that take rooms out of memory. */
   const unloads = new Set<() => void>();
   let closing: Promise<void> | undefined;
@@ -195,7 +198,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     await leaving.get(name);
     const isQuarantined = quarantine.has;
     const options = { name, ...appOf(name), storage, clock, random, logger, limits, requests, isQuarantined };
-    return openRoomWithLinks(options, streamLog, doors, {
+    const events: OpenRoomEvents = {
       broken(opened, error, poison) {
         if (poison) logger.error({ room: name, error, ...quarantine.add(poison) }, 'frame kept for study');
         logger.error({ room: name, error }, 'room thrown out of memory');
@@ -204,14 +207,19 @@ export function createRelayOf(parts: RelayParts): RelayCore {
         void settled.then(() => leaving.get(name) === settled && leaving.delete(name));
         // What was queued may not have been heard of.
         void settled.then(() => runner.look());
-        forget(name, opened, UNLOADED);
+        const isSpokenOn = open.get(name) === opened && opened.streams.isOpen;
+        if (isSpokenOn) spokenOn.set(name, opened.streams);
+        forget(name, opened, UNLOADED, isSpokenOn);
         const reason = poison ? UNLOADED : asUnavailable(error);
         opened.hall.clear(reason, poison?.author);
       },
       renewing: (renewed) => void rooms.set(name, renewed),
       canceling: ({ cancel, userId }, kept) => runner.fence(name, cancel, userId, kept),
       left: (opened) => unloadLater(name, opened),
-    });
+    };
+    const opened = await openRoomWithLinks(options, streamLog, doors, events, spokenOn.get(name));
+    spokenOn.delete(name);
+    return opened;
   }
 
   /** Nothing needs this room any more but links, if there are any. */
@@ -220,8 +228,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     if (opened && opened.hall.size === 0) unloadLater(name, opened);
   }
 
-  function forget(name: string, opened: OpenRoom, reason: CotableError): void {
-    opened.close(reason);
+  function forget(name: string, opened: OpenRoom, reason: CotableError, isSpokenOn = false): void {
+    opened.close(reason, isSpokenOn);
     if (open.get(name) !== opened) return;
     open.delete(name);
     rooms.delete(name);
@@ -267,6 +275,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     // Those that were not in a room yet.
     for (const link of [...links.keys()]) link.close(new CotableError('relay.closed', {}));
     for (const cancel of unloads) cancel();
+    for (const streams of spokenOn.values()) streams.close();
     await storage.close();
   }
 

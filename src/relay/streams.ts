@@ -23,6 +23,9 @@ const EVERY_MS = 50;
 /** The same while somebody does not keep up. */
 const EVERY_MS_BEHIND = 200;
 
+/** Of so many streams that a viewer knows it is told how they ended: no store names more. */
+const MAX_GREETED = 100;
+
 /** What an attempt of before had said. */
 export interface Previous {
   readonly attempt: number;
@@ -54,8 +57,13 @@ export interface RoomStreams {
   finish(run: string): void;
   /** Goes before the entries up to `head`: the last pieces, and the ends that come with them. */
   due(head: number): void;
-  /** Of what a viewer says it knows, which has ended: goes before the entries that it lacks. */
-  greet(viewer: StreamViewer, places: readonly StreamPlace[]): void;
+  /**
+   * Of what a viewer says it knows, which has ended with an entry up to `head`, whether that is remembered or not: goes before
+   * those entries. Resolves with what has not ended.
+   */
+  greet(head: number, viewer: StreamViewer, places: readonly StreamPlace[]): Promise<readonly StreamPlace[]>;
+  /** The ends of what a viewer says it knows, as far as they are remembered. */
+  tellEnds(viewer: StreamViewer, places: readonly StreamPlace[]): void;
   /** The viewer is level with the room. */
   join(viewer: StreamViewer, places: readonly StreamPlace[]): void;
   resume(viewer: StreamViewer, place: StreamPlace): Promise<void>;
@@ -64,7 +72,11 @@ export interface RoomStreams {
   leave(viewer: StreamViewer): void;
   /** Whether nobody can come back for anything. */
   readonly isIdle: boolean;
-  /** This memory is not the room any more. */
+  /** Whether something is being said. */
+  readonly isOpen: boolean;
+  /** They go on in another memory of the room, which holds what was kept: the entries up to `head`. */
+  goOn(head: number): void;
+  /** This memory is not the room any more, and there is no other one. */
   close(): void;
 }
 
@@ -166,6 +178,30 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
     viewers.ended(run, seq, stream?.source);
   }
 
+  function due(head: number): void {
+    for (const [run, seq] of ends) {
+      if (seq > head) continue;
+      ends.delete(run);
+      endNow(run, seq);
+    }
+  }
+
+  /** Whether it has ended: the viewer is told of that. */
+  function tellEnd(viewer: StreamViewer, run: string): boolean {
+    const stream = ended.find(run);
+    if (stream) viewers.tellEnd(viewer, stream);
+    return stream !== undefined;
+  }
+
+  /** The same of one that is not open, and that may be forgotten. */
+  async function tellEveryEnd(viewer: StreamViewer, run: string): Promise<boolean> {
+    if (tellEnd(viewer, run)) return true;
+    const stored = await storage.run(room, run);
+    if (tellEnd(viewer, run)) return true;
+    if (stored?.ending) viewers.tellForgotten(viewer, stored);
+    return stored?.ending !== undefined;
+  }
+
   return {
     of(run, declared) {
       let source: StreamSource | undefined;
@@ -204,20 +240,17 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
       if (owners.has(run) || viewers.isWatched(run)) ends.set(run, seq);
     },
 
-    due(head) {
-      for (const [run, seq] of ends) {
-        if (seq > head) continue;
-        ends.delete(run);
-        endNow(run, seq);
-      }
-    },
+    due,
     finish: (run) => endNow(run, 0),
 
-    greet(viewer, places) {
-      for (const { run } of places) {
-        const stream = ended.find(run);
-        if (stream) viewers.tellEnd(viewer, stream);
-      }
+    async greet(head, viewer, places) {
+      due(head);
+      const open: StreamPlace[] = [];
+      for (const place of places.slice(0, MAX_GREETED)) if (openOf(place.run) || !(await tellEveryEnd(viewer, place.run))) open.push(place);
+      return open;
+    },
+    tellEnds(viewer, places) {
+      for (const { run } of places) tellEnd(viewer, run);
     },
     join: viewers.join,
     after: viewers.after,
@@ -237,6 +270,14 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
 
     get isIdle() {
       return ended.isEmpty;
+    },
+    get isOpen() {
+      return awareness.states().length > 0;
+    },
+    goOn(head) {
+      due(head);
+      // Entries that were not kept ended nothing.
+      ends.clear();
     },
     close() {
       isClosed = true;

@@ -1,5 +1,6 @@
 import { asCotableError, CotableError } from '../errors.ts';
 import { encodeFrame } from '../protocol/codec.ts';
+import type { StoredRun } from '../ports/run-storage.ts';
 import type { RelayFrame } from '../protocol/frames.ts';
 import { joinFrames } from '../protocol/message.ts';
 import type { StreamEndFrame, StreamFrame, StreamPlace } from '../protocol/stream-frames.ts';
@@ -11,6 +12,9 @@ import type { StreamSource, View } from './stream-source.ts';
 const PART_BYTES = 64 * 1024;
 /** The next part goes once no more than this of what was sent before has not left. */
 const DRAINED_BYTES = 16 * 1024;
+
+/** No viewer has all of a stream that nobody remembers. */
+const UNKNOWN_LENGTH = Number.MAX_SAFE_INTEGER;
 
 /** A stream that says something, or has ended with the entry `end` and is still remembered. */
 export interface ShownStream {
@@ -32,6 +36,8 @@ export interface Viewers {
   tellEnd(viewer: StreamViewer, stream: ShownStream): void;
   /** Calls `then` once a viewer was sent all that was said to it: now, where it keeps up; never, when it goes before. */
   after(viewer: StreamViewer, then: () => void): void;
+  /** The same of a run of which no stream is remembered: what the viewer lacks of that it never gets. */
+  tellForgotten(viewer: StreamViewer, run: Pick<StoredRun, 'id' | 'attempt' | 'seq'>): void;
   leave(viewer: StreamViewer): void;
   /** A viewer lacks something, or wants to hear of a stream. */
   resume(viewer: StreamViewer, place: StreamPlace, stream: ShownStream): void;
@@ -41,7 +47,7 @@ export interface Viewers {
   isWatched(run: string): boolean;
   /** Sends what is new of these to all who keep up: with what else the turn brings, or now. Afterwards all of it counts as sent. */
   spread(sources: readonly StreamSource[], when: 'now' | 'in turn'): void;
-  /** An attempt takes the place of another: whoever was sent something of that one starts over. */
+  /** An attempt takes the place of another: whoever was sent something of that one, or watches, starts over. */
   replaced(former: StreamSource, source: StreamSource): void;
   /** The run has ended: whoever was sent something of it is told, and whoever watches it. */
   ended(run: string, seq: number, source: StreamSource | undefined): void;
@@ -187,6 +193,9 @@ export function createViewers(options: {
 
   /** A place that a viewer tells, as far as it is one of this stream. */
   function placeIn({ source, isRestored }: ShownStream, viewer: StreamViewer, place: StreamPlace): StreamPlace {
+    // It has heard of a later one, of which nothing was kept: what is here is behind that.
+    if (isRestored && place.attempt > source.attempt)
+      return { ...place, attempt: source.attempt, offset: source.sent(source.viewOf(viewer)) };
     if (place.attempt !== source.attempt) return place;
     // It may have seen what was not kept; of what is said now it cannot have seen more than was sent.
     const isKnown = isRestored || place.offset <= source.sent(source.viewOf(viewer));
@@ -203,7 +212,10 @@ export function createViewers(options: {
       const places: Places = new Map();
       for (const claim of claims) {
         const stream = find(claim.run);
-        if (stream) places.set(claim.run, placeIn(stream, viewer, claim));
+        if (!stream) continue;
+        places.set(claim.run, placeIn(stream, viewer, claim));
+        // What it saw may not have been kept: then nothing here says that it has something of it.
+        if (stream.end === undefined) watch(viewer, claim.run);
       }
       const runs = new Set(places.keys());
       for (const { source } of open()) if (source.sent(source.viewOf(viewer)) > 0) runs.add(source.run);
@@ -219,6 +231,10 @@ export function createViewers(options: {
     after(viewer, then) {
       if (isLevel(viewer)) then();
       else waiting.set(viewer, [...(waiting.get(viewer) ?? []), then]);
+    },
+
+    tellForgotten(viewer, { id, attempt, seq }) {
+      viewer.send(ending(id, attempt, seq, UNKNOWN_LENGTH));
     },
 
     leave(viewer) {
@@ -264,7 +280,8 @@ export function createViewers(options: {
     replaced(former, source) {
       const message = joinFrames([encodeFrame(opening(source))]);
       for (const viewer of present) {
-        if (behind.has(viewer) || former.sent(former.viewOf(viewer)) === 0) continue;
+        const isShown = former.sent(former.viewOf(viewer)) > 0 || watching.get(source.run)?.has(viewer);
+        if (behind.has(viewer) || !isShown) continue;
         viewer.sendMessage(message);
         watch(viewer, source.run);
       }

@@ -156,7 +156,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     () => ({ from: core.replicaName, device: core.device.deviceId, schemaVersion: schema.schemaVersion }),
     hearTab,
   );
-  const tabs = createTabs(core, line, clock, { adopt: session.renew, adoptRequests: runs.adopt });
+  const tabs = createTabs(core, line, clock, { adopt: session.renew, adoptRequests: runs.adopt, freed: session.pump });
   const ready = quiet(load());
   const mutate = createMutate({
     core,

@@ -17,6 +17,8 @@ export interface TabsEvents {
   adopt(ids: ReadonlySet<string>): Promise<void>;
   /** So are these requests, of tabs that are gone; and the wish to cancel a run may be anybody's to send. */
   adoptRequests(requests: StoredRequests): void;
+  /** Something is shown of others no more, though no entry came: what waited for it may be sent. */
+  freed(): void;
 }
 
 /**
@@ -144,6 +146,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       core.publish();
     }
     if (adopted.size > 0) await events.adopt(adopted);
+    else if (gone.length > 0) events.freed();
   }
 
   async function takeRequests(isOver: (owner: number) => boolean): Promise<void> {
@@ -211,6 +214,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
           for (const verdict of message.verdicts) takeVerdict(verdict);
           core.foreign.sweep();
           core.publish();
+          events.freed();
           break;
         case 'left':
           others.delete(from);

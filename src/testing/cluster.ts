@@ -4,12 +4,15 @@ import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
 import { appVersion } from './app-version.ts';
 import { createDice } from './dice.ts';
+import type { Outside } from './outside.ts';
 import { settle } from './settle.ts';
 import { calmWeather } from './weather.ts';
 import { createWorld, type Tab } from './world.ts';
 
 export interface TestClusterOptions<S extends AnySchema, P extends Platform = NoPlatform> {
   readonly backend: BackendConfig<S, P>;
+  /** What actions call outside: takes the place of the backend's capabilities of the same names. */
+  readonly platform?: (outside: Outside) => NoInfer<Partial<P>>;
   /** Decides every name and delay: equal seeds give equal runs. Default 1. */
   readonly seed?: number;
 }
@@ -58,8 +61,8 @@ export interface TestCluster<S extends AnySchema> {
    */
   evict(device: string): Promise<void>;
   /**
-   * Lets time pass until every store is online with nothing pending and nothing is on its way. Rejects, saying who
-   * is not, after 15 minutes of simulated time: while a device is held or unreachable, say.
+   * Lets time pass until every store is online with nothing pending, nothing is on its way, and no run is at work, due or
+   * between attempts. Rejects, saying what is not so, after 15 minutes of simulated time: while a device is held, say.
    */
   settle(): Promise<void>;
   /** Closes the stores. */
@@ -76,6 +79,7 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
     versions: [appVersion(options.backend)],
     dice: dice.fork(),
     hasTabBus: true,
+    platform: options.platform as ((outside: Outside) => Platform) | undefined,
     weather: calmWeather(dice.fork()),
     events: {
       arrived: nothing,
@@ -93,6 +97,16 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
       synced: nothing,
       failed: nothing,
       trouble: nothing,
+      runs: {
+        accepted: nothing,
+        queued: nothing,
+        claimed: nothing,
+        renewed: nothing,
+        released: nothing,
+        freed: nothing,
+        canceled: nothing,
+        stepKept: nothing,
+      },
     },
   });
   const { schedule, network } = world;

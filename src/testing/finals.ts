@@ -1,7 +1,9 @@
 import { jsonEquals, type JsonObject, type JsonValue } from '../util/json.ts';
 import type { Device } from './device.ts';
 import type { Ledger } from './ledger.ts';
+import type { RunLedger } from './run-ledger.ts';
 import { settle } from './settle.ts';
+import { isEnded } from './watch-runs.ts';
 import type { Tab, World } from './world.ts';
 
 /** Without a way out all tabs of a device have told each other what they have pending after so long. */
@@ -18,12 +20,23 @@ export interface Finals {
 export function createFinals(options: {
   readonly world: World;
   readonly ledger: Ledger;
+  readonly runs: RunLedger;
   readonly tables: readonly string[];
   readonly devices: readonly Device[];
   readonly step: () => Promise<void>;
   readonly invariant: (tab: Tab) => void;
 }): Finals {
-  const { world, ledger, tables, devices, step } = options;
+  const { world, ledger, runs, tables, devices, step } = options;
+
+  /** Runs that have not ended, or of which a store does not know that. */
+  function openRuns(): string | undefined {
+    const open = runs.open();
+    if (open.length > 0) return `${open.join(', ')} have not ended`;
+    const waiting = world.tabs.flatMap(({ party, store }) =>
+      store.runs.filter(({ status }) => !isEnded(status)).map(({ id, status }) => `${party.name} shows ${id} as ${status}`),
+    );
+    return waiting.length > 0 ? waiting.join(', ') : undefined;
+  }
 
   return {
     async allShown() {
@@ -41,7 +54,7 @@ export function createFinals(options: {
       }
     },
     async allLevel() {
-      await settle(world, step);
+      await settle(world, step, openRuns);
       const lost = ledger.lost();
       if (lost.length > 0) throw new Error(`lost=${lost.length}: ${lost.join(', ')} were on a device's disk and are not in the log`);
       for (const tab of world.tabs) {

@@ -1,3 +1,4 @@
+import { RELAY_WRITER } from '../ports/writer-ids.ts';
 import { createLogFold, type Migrations } from './log-fold.ts';
 import type { RoomOnDisk } from './relay-disk.ts';
 import type { Party } from './schedule.ts';
@@ -105,7 +106,8 @@ export function createLedger(migrations: Migrations, reborn: (isMigrated: boolea
         if (seq !== length + 1) violated(`entry ${length + 1} of the log is numbered ${seq}`);
         if (inLog.has(mutation)) violated(`${mutation} is in the log twice`);
         if (rejected.has(mutation)) violated(`${mutation} is in the log, and was rejected`);
-        if (!kept.has(mutation) && !unkept.has(mutation)) violated(`${mutation} is in the log, and its record never was on a device`);
+        const isOnDevice = kept.has(mutation) || unkept.has(mutation);
+        if (writer !== RELAY_WRITER && !isOnDevice) violated(`${mutation} is in the log, and its record never was on a device`);
         if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);
         const last = numbers.get(writer) ?? 0;
         if (number !== last + 1) violated(`${mutation} is in the log as number ${number} of writer ${writer}, behind number ${last}`);

@@ -3,6 +3,7 @@ import { CotableError } from '../errors.ts';
 import type { RelayStorage } from '../ports/relay-storage.ts';
 import { clone } from '../util/clone.ts';
 import { createDiskQueue, type Dropped } from './disk-queue.ts';
+import type { RunEvents } from './run-ledger.ts';
 import type { Party, Schedule } from './schedule.ts';
 
 /** A relay's disk: a part that is synced, and calls that wait for their turn. */
@@ -19,6 +20,8 @@ export interface RelayDisk {
   log(room: string): readonly Uint8Array[];
   /** A room as it is; `undefined` before it is born. */
   room(name: string): RoomOnDisk | undefined;
+  /** Whether a run is at work, due at that time or between attempts. */
+  hasWork(now: number): boolean;
 }
 
 export interface RoomOnDisk {
@@ -34,14 +37,20 @@ export function createRelayDisk(options: {
   readonly diskTime: () => number;
   readonly synced: () => void;
   readonly failed: () => void;
+  readonly runs: RunEvents;
 }): RelayDisk {
   const disk = memoryRelayDisk();
   const durable = memoryRelayStorage(disk);
   const queue = createDiskQueue(options.schedule, options.diskTime);
+  const { runs } = options;
   let failing = 0;
 
   function storage(relay: Party): RelayStorage {
-    function call<Args extends unknown[], T>(run: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
+    /** `done` hears of the call when it has had its effect. */
+    function call<Args extends unknown[], T>(
+      run: (...args: Args) => Promise<T>,
+      done?: (result: T, ...args: Args) => void,
+    ): (...args: Args) => Promise<T> {
       return async (...args) => {
         const copies = clone(args);
         return queue.add(relay, async () => {
@@ -51,6 +60,7 @@ export function createRelayDisk(options: {
             throw new CotableError('storage.unavailable', { reason: 'the simulator lets a call fail' });
           }
           const result = await run(...copies);
+          done?.(result, ...copies);
           options.synced();
           return result;
         });
@@ -60,7 +70,7 @@ export function createRelayDisk(options: {
       description: 'simulated',
       owner: 'relay',
       openRoom: call(durable.openRoom),
-      accept: call(durable.accept),
+      accept: call(durable.accept, (_, __, ___, group) => runs.accepted(group)),
       entries: call(durable.entries),
       outcomes: call(durable.outcomes),
       lastCounters: call(durable.lastCounters),
@@ -71,20 +81,20 @@ export function createRelayDisk(options: {
       returnWriter: call(durable.returnWriter),
       saveSnapshot: call(durable.saveSnapshot),
       rebirth: call(durable.rebirth),
-      queueRun: call(durable.queueRun),
-      claimRun: call(durable.claimRun),
-      renewRuns: call(durable.renewRuns),
-      releaseRun: call(durable.releaseRun),
+      queueRun: call(durable.queueRun, (_, __, run, by) => runs.queued(run, by)),
+      claimRun: call(durable.claimRun, (claim, _, run, terms) => runs.claimed(run, terms, claim)),
+      renewRuns: call(durable.renewRuns, (names, _, until) => runs.renewed(names, until)),
+      releaseRun: call(durable.releaseRun, (_, __, attempt, { counts }) => runs.released(attempt, counts)),
       parkRun: call(durable.parkRun),
-      freeRuns: call(durable.freeRuns),
+      freeRuns: call(durable.freeRuns, (_, now, owner) => runs.freed(now, owner !== undefined)),
       dueUsers: call(durable.dueUsers),
       dueRuns: call(durable.dueRuns),
       nextDue: call(durable.nextDue),
       hasWork: call(durable.hasWork),
-      cancelRun: call(durable.cancelRun),
+      cancelRun: call(durable.cancelRun, (stored) => runs.canceled(stored)),
       redriveRun: call(durable.redriveRun),
       step: call(durable.step),
-      keepStep: call(durable.keepStep),
+      keepStep: call(durable.keepStep, (_, __, attempt) => runs.stepKept(attempt)),
       run: call(durable.run),
       listRuns: call(durable.listRuns),
       purgeRuns: call(durable.purgeRuns),
@@ -113,5 +123,10 @@ export function createRelayDisk(options: {
       const { birth, snapshot } = disk.rooms.get(name) ?? {};
       return birth && { epoch: birth.epoch, schemaVersion: birth.schemaVersion, documents: snapshot?.bytes };
     },
+    hasWork: (now) =>
+      [...disk.runs.open].some(
+        ({ lease, notBefore, parked, tries, interruptions }) =>
+          parked !== 'start' && (lease !== undefined || notBefore <= now || tries + interruptions > 0),
+      ),
   };
 }

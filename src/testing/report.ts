@@ -1,5 +1,24 @@
 import { createDigest } from './digest.ts';
 
+/** What depends on which runs an app asks for, and what they do. */
+export const RUN_KINDS = [
+  'calls',
+  'runs',
+  'sameRuns',
+  'attempts',
+  'keptSteps',
+  'retries',
+  'takeovers',
+  'timeouts',
+  'busyLanes',
+  'cancels',
+  'expiries',
+  'failures',
+  'streams',
+  'pieces',
+  'resumes',
+] as const;
+
 /** What may be counted in a run. */
 export const KINDS = [
   'frames',
@@ -35,12 +54,14 @@ export const KINDS = [
   'leases',
   'returns',
   'reuses',
+  ...RUN_KINDS,
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
+export type RunKind = (typeof RUN_KINDS)[number];
 
 /** The kinds that are steps. */
-export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutations', 'tabCrashes', 'relayCrashes'];
+export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutations', 'calls', 'tabCrashes', 'relayCrashes'];
 
 /**
  * - `frames`: messages that arrived; `lateFrames`: those of them that arrived after the tab had given up their link.
@@ -62,6 +83,13 @@ export const STEPS: readonly Kind[] = ['frames', 'tabMessages', 'timers', 'mutat
  *   to it; `outdated`: stores that learned that they are too old, `ahead`: that the relay is.
  * - `leases`: small writers that were leased for the first time; `returns`: those that were given back; `reuses`: those
  *   that were leased again.
+ * - `calls`: runs asked for by stores directly; `runs`: those that were queued, whoever asked; `sameRuns`: times that one was
+ *   asked for which was there, by its key. `attempts`: functions of actions that were called; `retries`: attempts that failed
+ *   and were given back to be made again; `takeovers`: attempts that were cut off, as is found out later; `keptSteps`: what
+ *   steps gave.
+ * - `busyLanes`: runs that were one too many of their lane. `cancels`: runs that were canceled before they had ended;
+ *   `expiries`, `failures`, `timeouts`: those that ended so.
+ * - `streams`: streams that stores were told of, `pieces`: parts of what they say; `resumes`: times that a store asked for some.
  */
 export type Counts = Readonly<Record<Kind, number>>;
 

@@ -3,12 +3,16 @@ import type { World } from './world.ts';
 /** Longer than any delay between two tries, and several of them. */
 const LONGEST_MS = 15 * 60_000;
 
-/** Goes on until everybody is level with nothing pending and nothing on its way. Rejects when that takes too long. */
-export async function settle(world: World, step: () => Promise<void>): Promise<void> {
+/**
+ * Goes on until everybody is level with nothing pending and nothing on its way, and `unrest` names nothing more. Rejects when
+ * that takes too long.
+ */
+export async function settle(world: World, step: () => Promise<void>, unrest: () => string | undefined = () => undefined): Promise<void> {
   const { schedule } = world;
   const end = schedule.now + LONGEST_MS;
-  while (!world.isQuiet) {
-    if (schedule.due > end) throw new Error(`stuck: after ${LONGEST_MS / 1000} s of simulated time ${world.unrest()}`);
+  while (!world.isQuiet || unrest() !== undefined) {
+    if (schedule.due > end)
+      throw new Error(`stuck: after ${LONGEST_MS / 1000} s of simulated time ${[world.unrest(), unrest()].join('; ')}`);
     await step();
   }
 }

@@ -1,7 +1,9 @@
 import { isCotableError } from '../errors.ts';
 import type { Random } from '../ports/clock.ts';
-import type { BackendConfig } from '../relay/backend.ts';
+import type { BackendConfig, NoPlatform } from '../relay/backend.ts';
 import { DEFAULT_LIMITS, type Compaction } from '../relay/limits.ts';
+import type { Platform } from '../relay/platform.ts';
+import type { Policy } from '../relay/runs/policy.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Store } from '../store/types.ts';
 import type { JsonObject } from '../util/json.ts';
@@ -13,9 +15,12 @@ import { createFinals } from './finals.ts';
 import { createGreetings } from './greetings.ts';
 import { createLedger } from './ledger.ts';
 import { migrationsOf } from './migrations.ts';
-import { KINDS, STEPS, type Kind, type SimulationReport } from './report.ts';
+import type { Outside } from './outside.ts';
+import { KINDS, RUN_KINDS, STEPS, type Kind, type RunKind, type SimulationReport } from './report.ts';
 import type { Seat } from './place.ts';
+import { createRunLedger, type RunLedger } from './run-ledger.ts';
 import { createStorm } from './storm.ts';
+import { countStreams } from './stream-count.ts';
 import { watch } from './watch.ts';
 import { roughWeather } from './weather.ts';
 import { createWorld, type Tab } from './world.ts';
@@ -27,16 +32,26 @@ export interface AnyBackend {
   readonly access?: object;
 }
 
-export interface SimulateOptions<S extends AnySchema> {
-  readonly backend: BackendConfig<S>;
+export interface SimulateOptions<S extends AnySchema, P extends Platform = NoPlatform> {
+  readonly backend: BackendConfig<S, P>;
+  /**
+   * What actions call outside: takes the place of the backend's capabilities of the same names. Only what takes its time and
+   * chance from `outside` can be simulated.
+   */
+  readonly platform?: (outside: Outside) => NoInfer<Partial<P>>;
   /** Decides everything: equal seeds give equal runs, with equal digests. */
   readonly seed: number;
   /** At least so many: a frame delivered, a timer fired, a mutation and a crash are one step each. */
   readonly steps: number;
   /** Devices, one user each; the last has two tabs or three. Default 3. */
   readonly clients?: number;
-  /** Makes a mutation or two in a store that may be offline, or not even loaded. What its promise rejects with is ignored. */
+  /**
+   * Makes a mutation or two, or asks for a run, in a store that may be offline, or not even loaded. What its promise rejects
+   * with is ignored.
+   */
   readonly act: (store: Store<S>, random: Random) => unknown;
+  /** Called for every store as it opens: subscribes to what it likes. */
+  readonly watch?: (store: Store<S>, watcher: Watcher) => void;
   /** Throws when what a store shows cannot be. Called for every store at the end of each round, when all is level. */
   readonly invariant?: (store: Store<S>) => void;
   /** The ids of the mutations that a row shows, where rows tell: nobody may see another user's before it is kept. */
@@ -48,10 +63,20 @@ export interface SimulateOptions<S extends AnySchema> {
   readonly upgrades?: readonly AnyBackend[];
   /** What may go wrong. Default: everything. */
   readonly faults?: readonly Fault[];
+  /** What of runs and streams must have happened in a run of 100,000 steps. Default: nothing, since that is up to the app. */
+  readonly expects?: readonly RunKind[];
   /** Hears how many steps were made, after each round. */
   readonly progress?: (steps: number) => void;
   /** Runs this round only, as it is in a whole run of this seed. */
   readonly round?: number;
+}
+
+/** Who follows what a store shows. */
+export interface Watcher {
+  /** Of the store. */
+  readonly userId: string;
+  /** Something is shown that cannot be: the run fails. */
+  violated(what: string): void;
 }
 
 /** A round begins with nothing, and after so many steps everything has to come right. Few are long: their logs are. */
@@ -76,14 +101,12 @@ type Totals = Record<Kind, number>;
  * seed, the round, the step and how to see it again. Nothing but the seed decides what happens, as long as `act` and the
  * mutators keep to what they are given.
  */
-export async function simulate<S extends AnySchema>(options: SimulateOptions<S>): Promise<SimulationReport> {
-  // Runs take their time from what they call outside, which no seed decides: the simulator has none yet.
+export async function simulate<S extends AnySchema, P extends Platform = NoPlatform>(
+  options: SimulateOptions<S, P>,
+): Promise<SimulationReport> {
   const upgrades = (options.upgrades ?? []) as readonly BackendConfig<AnySchema>[];
-  const versions = [appVersion(options.backend), ...upgrades.map((one) => appVersion(one))].map((app) => ({
-    ...app,
-    actions: {},
-    hooks: {},
-  }));
+  // No seed decides what tokens say.
+  const versions = [appVersion(options.backend), ...upgrades.map((one) => appVersion(one))].map((app) => ({ ...app, hooks: {} }));
   const totals = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Totals;
   const digest = createDigest();
   let rounds = 0;
@@ -105,12 +128,14 @@ export async function simulate<S extends AnySchema>(options: SimulateOptions<S>)
 }
 
 /** What must have happened in a run that is long enough. */
-function expectedKinds<S extends AnySchema>({ backend, upgrades = [], faults = FAULTS }: SimulateOptions<S>): readonly Kind[] {
+function expectedKinds<S extends AnySchema, P extends Platform>(options: SimulateOptions<S, P>): readonly Kind[] {
+  const { backend, upgrades = [], faults = FAULTS, expects = [] } = options;
   const left = FAULTS.filter((fault) => !faults.includes(fault));
   const never = new Set<Kind>(left.flatMap((fault) => KINDS_OF[fault]));
   if (left.length > 0) for (const kind of ['repeats', 'epochs', 'drops', 'lateFrames'] as const) never.add(kind);
   if (!backend.access) never.add('denials');
   if (upgrades.length === 0) for (const kind of ['upgrades', 'migrations', 'outdated', 'ahead'] as const) never.add(kind);
+  for (const kind of RUN_KINDS) if (!expects.includes(kind)) never.add(kind);
   return KINDS.filter((kind) => !never.has(kind));
 }
 
@@ -118,8 +143,8 @@ function stepsOf(totals: Totals): number {
   return STEPS.reduce((sum, kind) => sum + totals[kind], 0);
 }
 
-async function playRound<S extends AnySchema>(
-  options: SimulateOptions<S>,
+async function playRound<S extends AnySchema, P extends Platform>(
+  options: SimulateOptions<S, P>,
   versions: readonly AppVersion[],
   round: number,
   totals: Totals,
@@ -137,8 +162,10 @@ async function playRound<S extends AnySchema>(
     totals[kind] += times;
     digest.text(`${kind} ${times} ${world.schedule.now}`);
   };
+  const runs = createRunLedger({ policy: (action) => versions[0]?.actions[action], violated: ledger.violated, count });
   const world = createWorld({
-    versions,
+    versions: versions.map((app) => noted(app, runs)),
+    platform: options.platform as ((outside: Outside) => Platform) | undefined,
     dice: dice.fork(),
     weather: roughWeather(dice.fork()),
     limits: round % EAGER_ROUNDS === EAGER_ROUNDS - 1 ? { ...DEFAULT_LIMITS, compaction: EAGER } : DEFAULT_LIMITS,
@@ -149,6 +176,7 @@ async function playRound<S extends AnySchema>(
         if (isLate) count('lateFrames');
         const repeats = isUp ? greetings.repeats(message) : 0;
         if (repeats > 0) count('repeats', repeats);
+        countStreams(message, count);
         digest.bytes(message);
       },
       heard(message) {
@@ -173,6 +201,7 @@ async function playRound<S extends AnySchema>(
       trouble(message, { error }) {
         if (!isCotableError(error, 'storage.unavailable')) ledger.violated(`the relay: ${message}: ${String(error)}`);
       },
+      runs,
     },
   });
   const chance = dice.fork();
@@ -188,8 +217,10 @@ async function playRound<S extends AnySchema>(
       if (code === 'schema.tooNew') count('ahead');
       return (code === 'schema.tooNew' && version > 0) || world.network.isLeaky(tab.party);
     };
-    const watched: unknown = watch(tab, tables, marks, ledger, count, isExcused);
-    stores.set(tab, watched as Store<S>);
+    const watched: unknown = watch(tab, tables, marks, ledger, runs, count, isExcused);
+    const store = watched as Store<S>;
+    stores.set(tab, store);
+    options.watch?.(store, { userId, violated: (what) => tab.party.isAlive && ledger.violated(`${tab.party.name}: ${what}`) });
     return tab;
   };
   const actIn = (tab: Tab): void => {
@@ -214,6 +245,7 @@ async function playRound<S extends AnySchema>(
   const finals = createFinals({
     world,
     ledger,
+    runs,
     tables,
     devices,
     step,
@@ -244,6 +276,18 @@ async function playRound<S extends AnySchema>(
     const replay = `--seed ${seed} --round ${round}${clients === CLIENTS ? '' : ` --clients ${clients}`}`;
     throw new Error(`${what}\nseed=${seed} round=${round} step=${at} of the round; replay: npm run sim -- ${replay}`, { cause: error });
   }
+}
+
+/** The same app; the ledger hears of each attempt. */
+function noted(app: AppVersion, runs: RunLedger): AppVersion {
+  const actions = Object.entries(app.actions).map(([name, policy]): [string, Policy] => {
+    const run: Policy['run'] = (ctx, input) => {
+      runs.began({ run: ctx.runId, attempt: ctx.attempt });
+      return policy.run(ctx, input);
+    };
+    return [name, { ...policy, run }];
+  });
+  return { ...app, actions: Object.fromEntries(actions) };
 }
 
 /** A mutation that could not be made is no fault. */

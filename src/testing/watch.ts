@@ -4,20 +4,23 @@ import type { MutationReceipt, Store } from '../store/types.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import type { Ledger } from './ledger.ts';
 import type { Kind } from './report.ts';
+import type { RunLedger } from './run-ledger.ts';
+import { watchRuns } from './watch-runs.ts';
 import type { Tab } from './world.ts';
 
 /** Which mutations a row shows the effect of, by their ids (`ctx.mutationId`), as far as the row tells. */
 export type Marks = (table: string, row: JsonObject) => readonly string[];
 
 /**
- * Notes in the ledger all that a store does. Returns the store for whoever acts in it: its mutations are noted too. A store
- * may only be in error when `isExcused` by its code.
+ * Notes in the ledger all that a store does. Returns the store for whoever acts in it: its mutations and calls are noted too. A
+ * store may only be in error when `isExcused` by its code.
  */
 export function watch(
   tab: Tab,
   tables: readonly string[],
   marks: Marks,
   ledger: Ledger,
+  runs: RunLedger,
   count: (kind: Kind) => void,
   isExcused: (code: string) => boolean,
 ): Store<AnySchema> {
@@ -66,8 +69,9 @@ export function watch(
     return receipt;
   }
 
-  // What the app sees: the store as it is, save that its mutators are noted.
+  // What the app sees: the store as it is, save that its mutators and actions are noted.
   const watched: Store<AnySchema> = Object.create(store, {
+    action: { value: watchRuns(tab, runs, count) },
     mutate: { value: Object.fromEntries(Object.keys(store.mutate).map((name) => [name, (input: unknown) => mutate(name, input)])) },
   });
   return watched;

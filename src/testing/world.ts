@@ -1,6 +1,7 @@
 import { memoryClientStorage } from '../../adapters/memory/client-storage.ts';
 import type { Logger } from '../ports/logger.ts';
 import { DEFAULT_LIMITS, type Limits } from '../relay/limits.ts';
+import type { Platform } from '../relay/platform.ts';
 import { createRelayOf } from '../relay/relay.ts';
 import type { AnySchema } from '../schema/schema.ts';
 import { createStoreOf } from '../store/store.ts';
@@ -10,7 +11,9 @@ import { createDevice, type Device, type DeviceEvents } from './device.ts';
 import type { Dice } from './dice.ts';
 import type { Dropped } from './disk-queue.ts';
 import { createNetwork, type Network } from './network.ts';
+import { createOutside, type Outside } from './outside.ts';
 import { createRelayDisk, type RelayDisk } from './relay-disk.ts';
+import type { RunEvents } from './run-ledger.ts';
 import { createPartyClock, createSchedule, type Party, type Schedule } from './schedule.ts';
 import { createTabBus } from './tab-bus.ts';
 import type { Weather } from './weather.ts';
@@ -38,6 +41,7 @@ export interface WorldEvents extends DeviceEvents {
   failed(): void;
   /** The relay has thrown a room out of memory, or the like. */
   trouble(message: string, fields: Readonly<Record<string, unknown>>): void;
+  readonly runs: RunEvents;
 }
 
 /** One open of a store. */
@@ -94,12 +98,20 @@ export function createWorld(options: {
   readonly hasTabBus: boolean;
   /** Of the relay. Default: those of production. */
   readonly limits?: Limits;
+  /** What actions may call outside besides what their backend has. */
+  readonly platform?: ((outside: Outside) => Platform) | undefined;
   readonly events: WorldEvents;
 }): World {
-  const { versions, dice, weather, hasTabBus, limits = DEFAULT_LIMITS, events } = options;
+  const { versions, dice, weather, hasTabBus, limits = DEFAULT_LIMITS, platform, events } = options;
   const schedule = createSchedule(START);
   const network = createNetwork(schedule, weather, { arrived: events.arrived, lost: events.lost, sent: events.sent });
-  const relayDisk = createRelayDisk({ schedule, diskTime: weather.diskTime, synced: events.synced, failed: events.failed });
+  const relayDisk = createRelayDisk({
+    schedule,
+    diskTime: weather.diskTime,
+    synced: events.synced,
+    failed: events.failed,
+    runs: events.runs,
+  });
   const tabBus = createTabBus(schedule, weather, events.heard);
   const devices = new Map<string, Device>();
   const tabs: Tab[] = [];
@@ -174,7 +186,15 @@ export function createWorld(options: {
     startRelay(skew = 0, version = 0) {
       const party: Party = { name: 'relay', isAlive: true, skew, frozen: undefined };
       const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
-      const parts = { ...appOf(version), storage: relayDisk.storage(party), clock, random: dice.fork().random };
+      const app = appOf(version);
+      const outside = createOutside(clock, dice.fork().random);
+      const parts = {
+        ...app,
+        platform: { ...app.platform, ...platform?.(outside) },
+        storage: relayDisk.storage(party),
+        clock,
+        random: dice.fork().random,
+      };
       network.listen(party, createRelayOf({ ...parts, logger, limits }).accept);
       relay = party;
     },
@@ -190,6 +210,7 @@ export function createWorld(options: {
       return (
         schedule.due > schedule.now &&
         relayDisk.isIdle &&
+        !relayDisk.hasWork(schedule.now + (relay?.skew ?? 0)) &&
         tabs.every(({ store, device }) => store.status.state === 'online' && store.status.pending === 0 && device.isIdle) &&
         tabs.every(({ party }) => !party.frozen) &&
         network.inFlight === 0 &&
@@ -203,6 +224,7 @@ export function createWorld(options: {
         const reason = status.reason ? ` (${status.reason.code} ${JSON.stringify(status.reason.params)})` : '';
         return `${party.name} is ${status.state} with ${status.pending} pending${reason}`;
       });
+      if (relayDisk.hasWork(schedule.now + (relay?.skew ?? 0))) states.push('a run has not ended');
       return [...states, `${network.inFlight} in flight`, `relay ${world.isRelayUp ? 'up' : 'down'}`].join('; ');
     },
   };

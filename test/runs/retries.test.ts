@@ -1,6 +1,6 @@
 import { CotableError, reject } from 'cotable';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { engine, stopTime } from './engine.ts';
+import { engine, stopTime, type Work } from './engine.ts';
 
 /** Each attempt fails with what `errors` has for it; the times of the attempts. */
 function failing(errors: readonly unknown[]): { readonly times: number[]; readonly run: () => Promise<{ said: string }> } {
@@ -23,6 +23,23 @@ function chance(): { readonly fix: (number: number) => void; readonly free: () =
 }
 
 describe('a run that fails', () => {
+  it('[RN60] is given back behind all that its attempt wrote, though nobody waits for that', async () => {
+    const errors: unknown[] = [];
+    const run: Work['run'] = async (ctx, { id }) => {
+      ctx.mutate('note', { id, what: String(ctx.attempt) }).catch(() => undefined);
+      // It is made then, and on its way to the disk.
+      for (let turn = 0; turn < 10; turn++) await undefined;
+      throw new Error('it does not wait for what it wrote');
+    };
+    const all = engine({ work: { run, retry: { attempts: 2, firstDelayMs: 0 } }, errors });
+    const ann = all.store('ann');
+    await ann.synced;
+    await expect(ann.action.work({ id: 'a' }).result).rejects.toMatchObject({ code: 'run.failed' });
+    // A refused group would have thrown the room out of memory.
+    expect(errors).toEqual([]);
+    expect(ann.table('log').get('a')).toEqual({ what: '2', count: 2 });
+  });
+
   it('[RN11] is tried again up to three times, after a random part of 1 s, then of 2 s, and is kept as failed', async () => {
     const { pass } = stopTime();
     const { fix, free } = chance();

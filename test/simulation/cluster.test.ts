@@ -1,5 +1,8 @@
+import { defineSchema, table } from 'cotable';
+import { defineBackendConfig, definePlatform } from 'cotable/relay';
 import { createTestCluster, type TestCluster } from 'cotable/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
 import { mutators, schema } from '../fixtures/notes.mjs';
 
 async function open(): Promise<TestCluster<typeof schema>> {
@@ -100,6 +103,51 @@ describe('a test cluster', () => {
     cluster.network.setReachable('laptop', true);
     await cluster.settle();
     expect(tab.table('notes').list()).toEqual([{ id: 'n', text: 'built on that' }]);
+  });
+
+  it('[SM23] has actions that take their time from its clock, outlive its relay, and are waited for', async () => {
+    const schema = defineSchema({
+      schemaVersion: 1,
+      tables: { answers: { schema: table(z.object({ text: z.string(), attempt: z.number() })) } },
+      mutators: {},
+      actions: { answer: { input: z.object({ id: z.string() }), output: z.string(), stream: { kind: 'text' } } },
+    });
+    const platform = definePlatform({ think: async (_: number): Promise<void> => undefined });
+    const texts: string[] = [];
+    const cluster = await createTestCluster({
+      backend: defineBackendConfig<typeof schema, typeof platform>({
+        schema,
+        mutators: {},
+        platform,
+        actions: {
+          answer: {
+            async run(ctx) {
+              ctx.broadcastStream('well, ');
+              await ctx.platform.call('think', 60_000);
+              ctx.broadcastStream(`at ${ctx.attempt}`);
+              return 'done';
+            },
+            onSettled: (ctx, { id, text }) => ctx.table('answers').set(id, { text, attempt: text === '' ? 0 : Number(text.at(-1)) }),
+          },
+        },
+      }),
+      platform: ({ sleep }) => ({ think: sleep }),
+    });
+    onTestFinished(() => cluster.close());
+    const alice = await cluster.store({ userId: 'alice' });
+    const bob = await cluster.store({ userId: 'bob' });
+    const handle = alice.action.answer({ id: 'a' });
+    bob.stream('answer', handle.id).state$.subscribe((text) => texts.push(text));
+    await cluster.clock.advance(30_000);
+    expect(handle.status).toBe('running');
+    await cluster.crash('relay');
+    const before = cluster.clock.now();
+    await cluster.settle();
+    expect(cluster.clock.now() - before).toBeGreaterThanOrEqual(60_000);
+    expect(handle.status).toBe('succeeded');
+    expect(await handle).toBe('done');
+    expect(bob.table('answers').get(handle.id)).toEqual({ text: 'well, at 2', attempt: 2 });
+    expect(texts).toEqual(['', 'well, ', '', 'well, ', 'well, at 2']);
   });
 
   it('[SM10] has a clock of its own', async () => {

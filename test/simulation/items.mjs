@@ -3,6 +3,7 @@
 // who reads an item says in its line which trail it saw, and leaves another one.
 import { defineAccess, defineMutators, defineSchema, table } from 'cotable';
 import { z } from 'zod';
+import { actOnRuns, checkJobs, jobActions, jobMutators, jobMutatorShapes, jobPolicies, jobTables } from './jobs.mjs';
 
 const item = z.object({ id: z.string(), a: z.string(), b: z.string().optional(), sum: z.number().optional(), trail: z.string() });
 
@@ -27,8 +28,11 @@ function schemaOf(version) {
     tables: {
       items: { schema: items },
       lines: { schema: table(z.object({ id: z.string(), by: z.string(), saw: z.string(), trail: z.string() })) },
+      ...jobTables,
     },
+    actions: jobActions,
     mutators: {
+      ...jobMutatorShapes,
       put: { input: z.object({ id: z.string() }) },
       edit: { input: z.object({ id: z.string(), field: z.enum(['a', 'b']) }) },
       clear: { input: z.object({ id: z.string() }) },
@@ -55,6 +59,7 @@ function leaveLine(ctx, id, saw) {
 
 const mutatorsOf = ({ made, edited }) =>
   defineMutators({
+    ...jobMutators,
     put(ctx, { id }) {
       ctx.table('items').set(id, { id, a: ctx.mutationId, trail: trailOf(ctx), ...made });
       leaveLine(ctx, id);
@@ -115,7 +120,7 @@ export const access = defineAccess({
   tables: { items: { update: (_, { key, before }) => key.startsWith('tally') || (before.sum ?? 0) < 3 } },
 });
 
-const backendOf = (version) => ({ schema: schemaOf(version), mutators: mutatorsOf(VERSIONS[version - 1]), access });
+const backendOf = (version) => ({ schema: schemaOf(version), mutators: mutatorsOf(VERSIONS[version - 1]), actions: jobPolicies, access });
 
 export const backend = backendOf(1);
 export const upgrades = [backendOf(2), backendOf(3)];
@@ -123,17 +128,22 @@ export const upgrades = [backendOf(2), backendOf(3)];
 const KEYS = ['k', 'l', 'm', 'n', 'o', 'p'];
 const CALLS = ['put', 'put', 'edit', 'edit', 'edit', 'clear', 'remove', 'replace', 'count', 'swap', 'slow', 'claim', 'tally', 'tally'];
 
+/** How much of what is done is about runs. */
+const RUNS = 0.1;
+
 export function act(store, random) {
+  if (random() < RUNS) return actOnRuns(store, random);
   const pick = (list) => list[Math.floor(random() * list.length)];
   const [name, id, other, field] = [pick(CALLS), pick(KEYS), pick(KEYS), pick(['a', 'b'])];
   return store.mutate[name]({ id, other, field });
 }
 
 export function marks(table, row) {
-  return table === 'lines' ? [] : [row.a, row.b].filter(Boolean);
+  return table === 'items' ? [row.a, row.b].filter(Boolean) : [];
 }
 
 export function invariant(store) {
+  checkJobs(store);
   for (const { id, name, error } of store.rejections) {
     if (name !== 'claim' && error.code !== 'access.denied') throw new Error(`${id} was rejected, though nothing refuses it: ${error.code}`);
     if (store.table('lines').has(id)) throw new Error(`${id} was rejected, and is there`);

@@ -1,13 +1,16 @@
 import { fork } from 'node:child_process';
 import { withPatchedBuild } from '../tools/patched-build.mjs';
+import { plantedInRuns } from './planted-runs.mjs';
 
 /** How long each seed is looked through, and how many: 2M steps in all. */
 const SEED_STEPS = 200_000;
 const SEEDS = 10;
 
+const PARTS = ['test/tools/sim.mjs', ...['items', 'jobs', 'said', 'viewers'].map((name) => `test/simulation/${name}.mjs`)];
+
 /** Hands `run` a folder with a copy of the build that has the bug. */
 export function withBug({ patches }, run) {
-  return withPatchedBuild(patches, ['test/tools/sim.mjs', 'test/simulation/items.mjs'], run);
+  return withPatchedBuild(patches, PARTS, run);
 }
 
 /** Runs seed after seed until the simulator says what it should: which seed, after how many steps in all, and what it said. */
@@ -301,4 +304,6 @@ export const plantedBugs = [
     patches: [{ file: 'src/store/log-fold.js', from: 'present.pending.size > 0 || ', to: '' }],
     found: /an item stands on known ones|diverged/,
   },
+  // Of runs and streams.
+  ...plantedInRuns,
 ];

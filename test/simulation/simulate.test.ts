@@ -1,5 +1,8 @@
+import { defineSchema } from 'cotable';
+import { defineBackendConfig, definePlatform } from 'cotable/relay';
 import { reportLine, simulate, type SimulateOptions } from 'cotable/testing';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { mutators, schema } from '../fixtures/notes.mjs';
 
 const options: SimulateOptions<typeof schema> = {
@@ -8,6 +11,37 @@ const options: SimulateOptions<typeof schema> = {
   steps: 2_000,
   clients: 2,
   act: (store, random) => store.mutate.write({ id: String(Math.floor(random() * 5)), text: String(random()) }),
+};
+
+const acting = defineSchema({
+  ...schema,
+  actions: { copy: { input: z.object({ id: z.string() }), output: z.object({}) } },
+});
+const platform = definePlatform({ wait: async (_: number): Promise<void> => undefined });
+const actingBackend = defineBackendConfig<typeof acting, typeof platform>({
+  schema: acting,
+  mutators,
+  platform,
+  actions: {
+    async copy(ctx, { id }) {
+      const note = await ctx.table('notes').get(id);
+      await ctx.platform.call('wait', 2_000);
+      if (!note || ctx.attempt === 1) throw new Error('not now');
+      await ctx.mutate('write', { id: `${id} again`, text: note.text });
+      return {};
+    },
+  },
+});
+const withActions: SimulateOptions<typeof acting, typeof platform> = {
+  backend: actingBackend,
+  platform: ({ sleep }) => ({ wait: sleep }),
+  seed: 1,
+  steps: 4_000,
+  clients: 2,
+  act(store, random) {
+    const id = String(Math.floor(random() * 5));
+    return random() < 0.2 ? store.action.copy({ id }) : store.mutate.write({ id, text: String(random()) });
+  },
 };
 
 describe('a simulation', () => {
@@ -35,6 +69,28 @@ describe('a simulation', () => {
     const skewed = await simulate({ ...options, faults: ['skew'] });
     expect(skewed.clockSteps).toBeGreaterThan(0);
     expect(skewed).toMatchObject({ cuts: 0, tabCrashes: 0, freezes: 0 });
+  }, 240_000);
+
+  it("[SM23] runs an app's actions, in time that the seed decides", async () => {
+    const first = await simulate(withActions);
+    for (const kind of ['calls', 'runs', 'attempts', 'takeovers', 'retries'] as const) expect(first[kind], kind).toBeGreaterThan(0);
+    expect(first.runs).toBeLessThanOrEqual(first.calls);
+    expect(await simulate(withActions)).toEqual(first);
+  }, 240_000);
+
+  it('[SM24] fails at the step at which a watcher sees what cannot be', async () => {
+    const seen: string[] = [];
+    const failing = simulate({
+      ...options,
+      watch(store, { userId, violated }) {
+        store.table('notes').changes$.subscribe(() => {
+          seen.push(userId);
+          violated('there is a note');
+        });
+      },
+    });
+    await expect(failing).rejects.toThrow(/^device\d \d+: there is a note\nseed=1 round=0 step=\d+ of the round/);
+    expect(seen[0]).toMatch(/^user of device\d$/);
   }, 240_000);
 
   it('[SM18] tells of several seeds in one line', async () => {

@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Each of its eight seeds fails by itself when a kind of fault never happened in it. */
 describe('the simulator', () => {
-  it('[SM1 SM2 SM11 SM13 SM14] finds nothing in 1,000,000 steps, in which every kind of fault happens', async () => {
+  it('[SM1 SM2 SM11 SM13 SM14 SM20 SM21 SM22] finds nothing in 1,000,000 steps, in which every kind of thing happens', async () => {
     const { code, output } = await runSimulator(root, ['--steps', '1000000']);
     expect(code, output).toBe(0);
     const receipt = output.split('\n').find((line) => line.startsWith('steps=')) ?? '';

@@ -1,6 +1,6 @@
 import { createStore, defineMutators, defineSchema, table, type Store } from 'cotable';
 import { memoryClientStorage, memoryRelayDisk, memoryRelayStorage } from 'cotable/adapters/memory';
-import { createRelay, type Actions, type LimitOptions, type Relay } from 'cotable/relay';
+import { createRelay, type Actions, type LimitOptions, type Relay, type RelayStorage } from 'cotable/relay';
 import { memoryHub } from 'cotable/transports/memory';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -52,13 +52,20 @@ export interface Scene {
 /** A relay with these functions; the row of a run gets `done` with its end. `talk` shows in its row when `cell` is given. */
 export function scene(
   runs: Runs,
-  options: { readonly limits?: LimitOptions; readonly cell?: boolean; readonly isAtMostOnce?: boolean } = {},
+  options: {
+    readonly limits?: LimitOptions;
+    readonly cell?: boolean;
+    readonly isAtMostOnce?: boolean;
+    /** Calls of the disk that go otherwise. */
+    readonly disk?: (storage: RelayStorage) => Partial<RelayStorage>;
+  } = {},
 ): Scene {
   const hub = memoryHub();
   const disk = memoryRelayDisk();
   const none = async (): Promise<Record<string, never>> => ({});
-  const start = (): Relay<S> =>
-    createRelay({
+  const start = (): Relay<S> => {
+    const storage = memoryRelayStorage(disk);
+    return createRelay({
       backend: {
         schema,
         mutators,
@@ -74,10 +81,11 @@ export function scene(
           mute: runs.mute ?? none,
         },
       },
-      storage: memoryRelayStorage(disk),
+      storage: { ...storage, ...options.disk?.(storage) },
       acceptors: [hub.acceptor()],
       ...(options.limits && { limits: options.limits }),
     });
+  };
   const all: Scene = {
     hub,
     relay: start(),

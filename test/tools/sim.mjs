@@ -7,8 +7,10 @@ import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { reportLine, simulate } from 'cotable/testing';
+import { reportLine, RUN_KINDS, simulate } from 'cotable/testing';
 import { act, backend, invariant, marks, upgrades } from '../simulation/items.mjs';
+import { platform } from '../simulation/jobs.mjs';
+import { watch } from '../simulation/viewers.mjs';
 
 const SEEDS = 8;
 /** How often a long run says that it is still at work. */
@@ -41,8 +43,11 @@ async function runSeed(seed) {
   return simulate({
     backend,
     upgrades,
+    platform,
     act,
     invariant,
+    watch,
+    expects: RUN_KINDS,
     marks,
     seed,
     steps: Number(values.steps ?? 100_000),

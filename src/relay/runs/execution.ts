@@ -1,6 +1,6 @@
 import { CotableError, isCotableError } from '../../errors.ts';
 import type { Random } from '../../ports/clock.ts';
-import type { Claim, DueRun, RunEnding, StoredRun } from '../../ports/run-storage.ts';
+import type { Claim, DueRun, RunEnding, RunStorage, StoredRun } from '../../ports/run-storage.ts';
 import type { ActionShapes } from '../../schema/schema.ts';
 import type { JsonValue } from '../../util/json.ts';
 import type { Limits } from '../limits.ts';
@@ -183,11 +183,11 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
       if (ending) return await settle(entry, run, ending, entry.said ?? attempt.said);
       options.changed(run, false);
       const result = await attempt.work();
-      if (result.error !== undefined && (await retried(run, result.error))) return;
+      if (result.error !== undefined && (await retried(entry, run, result.error))) return;
       await settle(entry, run, result.ending, attempt.said);
     } catch (error) {
       if (abort.signal.aborted) await aborted(entry, run);
-      else await giveBack(run, error);
+      else await giveBack(entry, run, error);
     } finally {
       release();
       leases.delete(leased);
@@ -197,13 +197,22 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
     }
   }
 
+  /**
+   * What the attempt has written and nobody waits for any more is kept first: behind this it would be refused, and with it
+   * all that others wrote into the same group.
+   */
+  async function handBack({ place }: Busy, run: StoredRun, how: Parameters<RunStorage['releaseRun']>[2]): Promise<void> {
+    await place?.settled().catch(() => undefined);
+    await storage.releaseRun(run.room, { run: run.id, attempt: run.attempt }, how);
+  }
+
   /** Whether another attempt will be made after an error. */
-  async function retried(run: StoredRun, error: unknown): Promise<boolean> {
+  async function retried(entry: Busy, run: StoredRun, error: unknown): Promise<boolean> {
     const { policy } = policyOf(run);
     if (!policy || policy.isAtMostOnce || !isRetryable(error) || run.tries + 1 >= policy.retry.attempts) return false;
     const notBefore = clock.now() + retryDelay(policy.retry, run.tries + 1, error, random);
     const reason = refusalOf(run.name, error);
-    await storage.releaseRun(run.room, { run: run.id, attempt: run.attempt }, { notBefore, counts: 'try', error: reason });
+    await handBack(entry, run, { notBefore, counts: 'try', error: reason });
     options.changed({ ...run, status: 'waiting', notBefore, tries: run.tries + 1, error: reason }, false);
     dispatcher.wakeAt(notBefore);
     return true;
@@ -249,12 +258,11 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
     }
     // The next start has it end: there is no second attempt to give it back for.
     if (!isCotableError(reason, 'relay.closed') || policyOf(run).policy?.isAtMostOnce) return;
-    await storage.releaseRun(run.room, { run: run.id, attempt: run.attempt }, { notBefore: run.notBefore }).catch(unlessOver);
+    await handBack(entry, run, { notBefore: run.notBefore }).catch(unlessOver);
   }
 
   /** The room or the disk failed. */
-  async function giveBack(run: StoredRun, error: unknown): Promise<void> {
-    const name = { run: run.id, attempt: run.attempt };
+  async function giveBack(entry: Busy, run: StoredRun, error: unknown): Promise<void> {
     const place = { room: run.room, run: run.id, action: run.name, error };
     const untilStart = isLasting(error);
     // Nothing of it was done when the relay was about to close.
@@ -263,7 +271,7 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
     for (;;) {
       try {
         const notBefore = clock.now() + AGAIN_MS;
-        await storage.releaseRun(run.room, name, { notBefore, ...(counts && { counts }), untilStart });
+        await handBack(entry, run, { notBefore, ...(counts && { counts }), untilStart });
         options.changed({ ...run, status: 'waiting', notBefore }, false);
         if (!untilStart) dispatcher.wakeAt(notBefore);
         return;
