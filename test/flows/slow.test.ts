@@ -3,7 +3,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { memoryRelayStorage } from 'cotable/adapters/memory';
 import type { FlowEvent } from 'cotable/client';
 import { createRelay, defineFlow, type LimitOptions } from 'cotable/relay';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { allEvents, gate, mutators, reach, reading, schema, send, type Served } from './scene.ts';
 
@@ -124,5 +124,36 @@ describe('a slow reader of events', () => {
     const rest = await allEvents(await served.get(path, { 'last-event-id': first.at(-1)?.id ?? '' }));
     expect(lengthOf([...first, ...rest])).toBe(TOTAL);
     expect(rest.at(-1)?.type).toBe('request.completed');
+  });
+});
+
+describe('a reader of events who leaves', () => {
+  it.each(['between two events', 'while it waits for one'])('[FL37] leaves nothing behind, %s', async (when) => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const wait = gate();
+    const waits = defineFlow({ kind: 'waits', actions: { wait: { inputSchema: z.object({}), block: () => wait.passed } } });
+    const limits = { unloadMs: 5 };
+    const relay = createRelay({ backend: { schema, mutators, flows: [waits] }, storage: memoryRelayStorage(), limits });
+    onTestFinished(() => {
+      vi.useRealTimers();
+      return relay.close();
+    });
+    const init = { method: 'POST', headers: { accept: 'text/event-stream' }, body: JSON.stringify({ input: {}, userId: 'ann' }) };
+    const reader = (await relay.fetch(new Request('http://relay/api/flows/waits/actions/wait', init))).body?.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    while (!text.includes('in_progress')) text += decoder.decode((await reader?.read())?.value);
+    const next = when === 'between two events' ? undefined : reader?.read();
+    // By then it has begun to wait.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await reader?.cancel();
+    await next;
+    wait.open();
+    await relay.drain();
+    const rooms = async (): Promise<unknown> => (await (await relay.fetch(new Request('http://relay/healthz'))).json()).rooms;
+    expect(await rooms()).toBe(1);
+    // What was said is remembered for a minute. Who still read would keep the room for longer.
+    vi.setSystemTime(Date.now() + 61_000);
+    await expect.poll(rooms, { timeout: 5_000 }).toBe(0);
   });
 });

@@ -13,7 +13,7 @@ const BEAT = text.encode(':\n\n');
  * clients come back and go on.
  */
 export function toEventStream(
-  events: AsyncGenerator<FlowEvent>,
+  events: AsyncGenerator<FlowEvent, void, undefined>,
   options: {
     readonly clock: Clock;
     /** Who reads may do so until then, in milliseconds since 1970: it breaks off at the next event or beat. */
@@ -24,8 +24,15 @@ export function toEventStream(
   },
 ): ReadableStream<Uint8Array> {
   const { clock, until, left, failed } = options;
-  let next: Promise<IteratorResult<FlowEvent>> | undefined;
+  let next: Promise<IteratorResult<FlowEvent, void>> | undefined;
   let isOpen = false;
+
+  /** It may wait for something, or for somebody to take what it has: in either case it lets go of the room. */
+  function leave(): void {
+    left.abort();
+    events.return().catch(() => undefined);
+  }
+
   return new ReadableStream<Uint8Array>(
     {
       async pull(taker) {
@@ -35,7 +42,7 @@ export function toEventStream(
           return taker.enqueue(BEAT);
         }
         if (clock.now() >= until) {
-          left.abort();
+          leave();
           return taker.close();
         }
         next ??= events.next();
@@ -58,7 +65,7 @@ export function toEventStream(
           cancel();
         }
       },
-      cancel: () => left.abort(),
+      cancel: leave,
     },
     { highWaterMark: 0 },
   );
