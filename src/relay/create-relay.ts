@@ -131,7 +131,7 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
   const http = httpAcceptor(attachment);
   // Every door over HTTP is a router here.
   const { events, guard } = core;
-  const eventRouters = events.table.all.length > 0 ? [syncRouter({ events, guard, random: Math.random })] : [];
+  const eventRouters = events.table.all.length > 0 ? [syncRouter({ events, guard, random: Math.random, clock, logger })] : [];
   const routers = [healthRouter(core.health), linkRouter(http), ...eventRouters];
   if (flows.size > 0) routers.push(flowRouter({ flows, guard, desk: core.desk, clock, logger, limits, isOpen: !hooks.authenticate }));
   const web = createWeb({ schema, routers, origins, maxBodyBytes: limits.messageBytes, logger });

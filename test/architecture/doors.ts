@@ -7,7 +7,6 @@ const doors = ['src/relay/events/', 'src/relay/flows/'];
 const timers: Readonly<Record<string, string>> = {
   'src/relay/events/peers.ts': 'signs of life of other relays, and how long their answer is waited for',
   'src/relay/events/recipients.ts': 'how long a per-recipient handler may take, and the turn of others in between',
-  'src/relay/flows/event-stream.ts': 'signs of life of an answer that has nothing to say',
 };
 
 /** What a door is handed of the engine, besides types: how its policies are made. */

@@ -53,6 +53,6 @@ it('[EV35] the page on events has examples that compile and do what it says', as
   expect(counted).toEqual({ status: 'success', message: 'Done', result: { newValue: 2 }, recipientCount: 0 });
   expect(said).toMatchObject({ result: { message: 'a!b!' } });
   expect(refused).toBe('auth.forbidden');
-  expect(streamed).toMatch(/^event: final\ndata: \{"status":"success",/);
+  expect(streamed).toMatch(/^:\n\nevent: final\ndata: \{"status":"success",/);
   expect(limited).toMatch(/^Zu oft: noch \d+ s$/);
 }, 60_000);

@@ -42,7 +42,7 @@ export interface TakenEvent {
   /** Resolves once it has ended and the events have left. Never rejects. */
   readonly outcome: Promise<Outcome>;
   /** What the handler says to who asked, from the beginning on, for who is no viewer of the room. Throws as `RunDesk.read` does. */
-  said(): AsyncIterable<unknown>;
+  said(signal?: AbortSignal): AsyncIterable<unknown>;
 }
 
 /** Requests for events are runs of the engine: this asks for them, and says what a run does. */
@@ -123,9 +123,15 @@ export function createEventDoor(options: {
     return { result, recipientCount };
   }
 
-  async function* said({ event }: KnownEvent, room: string, run: string, caller: EventCaller): AsyncGenerator<unknown, void, undefined> {
+  async function* said(
+    { event }: KnownEvent,
+    room: string,
+    run: string,
+    caller: EventCaller,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<unknown, void, undefined> {
     if (!event.stream) return;
-    for await (const news of options.desk().read({ room, run, kind: 'items' }, caller)) {
+    for await (const news of options.desk().read({ room, run, kind: 'items' }, caller, undefined, signal)) {
       if (news.type !== 'said') continue;
       for (const [to, piece] of news.pieces as readonly (readonly [number, unknown])[]) if (to === FOR_ASKER) yield piece;
     }
@@ -227,7 +233,7 @@ export function createEventDoor(options: {
         else strangers.set(key, before);
         throw asRefusal(known, error);
       }
-      return { run, outcome: outcomeOf(known, room, run), said: () => said(known, room, run, caller) };
+      return { run, outcome: outcomeOf(known, room, run), said: (signal) => said(known, room, run, caller, signal) };
     },
 
     async drop(room, run, userId) {

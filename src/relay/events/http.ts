@@ -1,13 +1,14 @@
 import type { Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
 import { asCotableError, CotableError, isCotableError } from '../../errors.ts';
 import { randomName } from '../../mutation/mutation-id.ts';
-import type { Random } from '../../ports/clock.ts';
+import type { Clock, Random } from '../../ports/clock.ts';
+import type { Logger } from '../../ports/logger.ts';
 import { jsonSchemaOf } from '../../schema/json-schema.ts';
 import type { Guard } from '../guard.ts';
+import { EVENT_STREAM_HEADERS, toEventStream, type ServerSentEvent } from '../web/event-stream.ts';
 import { PROBLEM } from '../web/openapi.ts';
 import type { Router, WebEnv } from '../web/router.ts';
-import type { AskedEvent, EventCaller } from './door.ts';
+import type { AskedEvent, EventCaller, TakenEvent } from './door.ts';
 import type { KnownEvent } from './events.ts';
 import { failed, type Outcome } from './messages.ts';
 import type { RoomEvents } from './room-events.ts';
@@ -19,8 +20,14 @@ interface Body extends Pick<AskedEvent, 'room' | 'data' | 'ignoreSelf' | 'requir
 }
 
 /** `POST /sync/{name...}/{version}`: asks for an event. It is delivered over links; the answer, and what is said to who asked, comes here. */
-export function syncRouter(options: { readonly events: RoomEvents; readonly guard: Guard; readonly random: Random }): Router {
-  const { events, guard, random } = options;
+export function syncRouter(options: {
+  readonly events: RoomEvents;
+  readonly guard: Guard;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): Router {
+  const { events, guard, random, clock, logger } = options;
 
   async function callerOf(handshake: WebEnv['Variables']['handshake'], { userId, room }: Body): Promise<EventCaller> {
     const known = await guard.identify(handshake, userId).catch((error: unknown) => {
@@ -37,6 +44,16 @@ export function syncRouter(options: { readonly events: RoomEvents; readonly guar
         if (known && !(await guard.mayWrite(known, room))) throw new CotableError('auth.forbidden', { room });
       },
     };
+  }
+
+  async function* tell(taken: TakenEvent, locale: string, signal: AbortSignal): AsyncGenerator<ServerSentEvent, void, undefined> {
+    try {
+      for await (const piece of taken.said(signal)) yield { event: 'stream', data: piece };
+    } catch (error) {
+      // What it read too slowly, or cannot read any more, it does not get: the answer it does.
+      if (!isCotableError(error)) throw error;
+    }
+    yield { event: 'final', data: events.answer(await taken.outcome, locale) };
   }
 
   function mount(app: Hono<WebEnv>): void {
@@ -64,20 +81,11 @@ export function syncRouter(options: { readonly events: RoomEvents; readonly guar
         const taken = await events.door.ask({ ...body, name, version, request }, caller);
         const wantsStream = req.query('stream') === 'true' || (req.header('accept') ?? '').includes('text/event-stream');
         if (!wantsStream) return respond(await taken.outcome);
-        context.header('x-accel-buffering', 'no');
-        return streamSSE(context, async (stream) => {
-          try {
-            for await (const piece of taken.said()) {
-              // The request goes on without who asked.
-              if (stream.aborted) return;
-              await stream.writeSSE({ event: 'stream', data: JSON.stringify(piece) });
-            }
-          } catch (error) {
-            // What it read too slowly, or cannot read any more, it does not get: the answer it does.
-            if (!isCotableError(error)) throw error;
-          }
-          await stream.writeSSE({ event: 'final', data: JSON.stringify(events.answer(await taken.outcome, locale)) });
-        });
+        // The request goes on without who asked.
+        const left = new AbortController();
+        const broken = (error: unknown): void => logger.info({ room: body.room, run: taken.run, error }, 'an answer broke off');
+        const told = toEventStream(tell(taken, locale, left.signal), { clock, until: Infinity, left, failed: broken });
+        return context.body(told, 200, EVENT_STREAM_HEADERS);
       } catch (error) {
         return respond(failed(asCotableError(error, () => new CotableError('request.failed', {}, { cause: error }))));
       }

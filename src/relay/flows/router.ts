@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import { CotableError, type Issue } from '../../errors.ts';
 import { inOrder, type FlowRow } from '../../flows/session.ts';
+import type { FlowEvent } from '../../flows/events.ts';
 import { checkKey } from '../../mutation/enqueue.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
@@ -11,9 +12,9 @@ import type { Caller, Guard } from '../guard.ts';
 import type { Limits } from '../limits.ts';
 import { createRateLimit } from '../rate-limit.ts';
 import type { RunDesk } from '../run-desk.ts';
+import { EVENT_STREAM_HEADERS, toEventStream, type ServerSentEvent } from '../web/event-stream.ts';
 import type { Router, WebEnv } from '../web/router.ts';
 import type { AnyFlowAction, ServedFlow } from './define-flow.ts';
-import { toEventStream } from './event-stream.ts';
 import { actionNameOf, requestOf } from './flow-app.ts';
 import { freshSecret, placeOf, secretOf, sessionName } from './names.ts';
 import { flowPaths } from './paths.ts';
@@ -144,13 +145,9 @@ export function flowRouter(options: {
   function eventsOf(context: Web, kind: string, run: StoredRun, caller: Caller | undefined, from: Place | undefined): Response {
     const left = new AbortController();
     const { userId } = caller ?? run;
-    const events = tell(desk, kind, run, { userId, sessionId: freshSecret() }, from, left.signal);
+    const events = written(tell(desk, kind, run, { userId, sessionId: freshSecret() }, from, left.signal));
     const failed = (error: unknown): void => logger.info({ room: run.room, run: run.id, error }, 'events of a request broke off');
-    return context.body(toEventStream(events, { clock, until: caller?.expiresAt ?? Infinity, left, failed }), 200, {
-      'content-type': 'text/event-stream',
-      'cache-control': 'no-cache, no-transform',
-      'x-accel-buffering': 'no',
-    });
+    return context.body(toEventStream(events, { clock, until: caller?.expiresAt ?? Infinity, left, failed }), 200, EVENT_STREAM_HEADERS);
   }
 
   async function stream(context: Web, kind: string, requestId: string): Promise<Response> {
@@ -211,6 +208,10 @@ export function flowRouter(options: {
 
 function wantsEvents({ req }: Web): boolean {
   return /\btext\/event-stream\b/i.test(req.header('accept') ?? '');
+}
+
+async function* written(events: AsyncIterable<FlowEvent>): AsyncGenerator<ServerSentEvent, void, undefined> {
+  for await (const event of events) yield { id: event.id, event: event.type, data: event };
 }
 
 async function bodyOf({ req }: Web): Promise<Asked> {

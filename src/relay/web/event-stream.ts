@@ -1,4 +1,3 @@
-import type { FlowEvent } from '../../flows/events.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** So often an answer that has nothing to say says that it is there: proxies cut what is silent for longer. */
@@ -8,12 +7,26 @@ const text = new TextEncoder();
 /** A comment: clients of server-sent events pass over it. */
 const BEAT = text.encode(':\n\n');
 
+/** One server-sent event. `data` is written as JSON. */
+export interface ServerSentEvent {
+  readonly id?: string;
+  readonly event: string;
+  readonly data: unknown;
+}
+
+/** What an answer that is a stream of events says of itself. */
+export const EVENT_STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
 /**
- * Events as server-sent events, each as it is taken: what nobody takes is not asked for. It breaks off where `events` throws:
- * clients come back and go on.
+ * Events as they are taken: what nobody takes is not asked for. It breaks off where `events` throws: clients come back and
+ * go on.
  */
 export function toEventStream(
-  events: AsyncGenerator<FlowEvent, void, undefined>,
+  events: AsyncGenerator<ServerSentEvent, void, undefined>,
   options: {
     readonly clock: Clock;
     /** Who reads may do so until then, in milliseconds since 1970: it breaks off at the next event or beat. */
@@ -24,7 +37,7 @@ export function toEventStream(
   },
 ): ReadableStream<Uint8Array> {
   const { clock, until, left, failed } = options;
-  let next: Promise<IteratorResult<FlowEvent, void>> | undefined;
+  let next: Promise<IteratorResult<ServerSentEvent, void>> | undefined;
   let isOpen = false;
 
   /** It may wait for something, or for somebody to take what it has: in either case it lets go of the room. */
@@ -55,8 +68,8 @@ export function toEventStream(
           if (!result) return taker.enqueue(BEAT);
           next = undefined;
           if (result.done) return taker.close();
-          const { value } = result;
-          taker.enqueue(text.encode(`id: ${value.id}\nevent: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`));
+          const { id, event, data } = result.value;
+          taker.enqueue(text.encode(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
         } catch (error) {
           if (left.signal.aborted) return;
           failed(error);
