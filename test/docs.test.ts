@@ -123,6 +123,12 @@ process.exit(0);
 `;
 
 describe('the documentation', () => {
+  it('[RM7 A5] says when to write a mutator and when an action', async () => {
+    const guide = (await page('docs/guide.md')).replaceAll(/\s+/g, ' ');
+    expect(guide).toContain('a mutator when the tab has all the data');
+    expect(guide).toContain('an action when something is needed that only the server has, or its randomness');
+  });
+
   it('[RM4] has an example of authentication that compiles and does what it says', async () => {
     const files = namedBlocks(await page('docs/authentication.md'));
     expect([...files.keys()]).toEqual(['schema.ts', 'backend.ts']);

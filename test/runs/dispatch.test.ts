@@ -115,7 +115,7 @@ describe('what is begun next', () => {
     },
   );
 
-  it('[RN36] drain waits for what is at work, due or between attempts, of a room or of all, and for nothing else', async () => {
+  it('[RN36 AX7] drain waits for what is at work, due or between attempts, of a room or of all, and for nothing else', async () => {
     const { pass } = stopTime();
     let finish = (): void => undefined;
     const all = engine({

@@ -26,7 +26,7 @@ function platformIn(place: string) {
   });
 }
 describe('the platform of a backend', () => {
-  it('[PL1 A13] is called by name with typed input, for the user and the room of the run', async () => {
+  it('[PL1 A13 AX5] is called by name with typed input, for the user and the room of the run', async () => {
     const result = await inAnAction(platformIn(await folder()), async (ctx) => {
       const sum: number = await ctx.platform.call('sums.add', { a: 2, b: 3 });
       const words: string[] = [];

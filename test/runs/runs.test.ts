@@ -51,7 +51,7 @@ describe('an action', () => {
     expect(states).toEqual(['pending', 'queued', 'running', 'succeeded']);
   });
 
-  it('[RN3 A20 A21] that mutates again and again is seen growing, in order', async () => {
+  it('[RN3 A2 A20 A21] that mutates again and again is seen growing, in order', async () => {
     const all = scene({
       async silent(ctx, { id }) {
         for (let n = 1; n <= 20; n++) await ctx.mutate('say', { id, text: 'x'.repeat(n) });
