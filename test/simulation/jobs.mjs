@@ -114,7 +114,8 @@ function act(name) {
       SAY[name](ctx, said, to);
       if (random() < 0.7) await rest(random() * 500);
     }
-    await ctx.mutate('work', { ...wrote, given });
+    // Some do nothing but speak at the end.
+    if (random() < 0.7) await ctx.mutate('work', { ...wrote, given });
     if (random() < 0.1 && id.length < 60) {
       const child = random() < 0.5 ? 'tell' : 'crowd';
       const asked = { job: `${id}/${ctx.attempt}`, lane, to: [] };

@@ -111,9 +111,4 @@ export const plantedInRuns = [
     patches: [{ file: 'src/relay/viewers.js', from: 'if (behind.has(viewer) || !isShown)', to: 'if (true)' }],
     found: /which is no beginning of what it said|the row of .* shows|ends as/,
   },
-  {
-    name: 'streams end with the memory of their room',
-    patches: [{ file: 'src/relay/relay.js', from: 'open.get(name) === opened && opened.streams.isOpen', to: 'false' }],
-    found: /ends as|the row of .* shows|which is no beginning/,
-  },
 ];
