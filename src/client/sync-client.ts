@@ -101,7 +101,7 @@ export function createSyncClientOf(parts: SyncClientParts): UntypedSyncClient {
         who = connection.userId ?? rooms.get(name)?.enteredAs;
         requests.flush(name);
       },
-      lost: () => requests.lost(name),
+      lost: (reason) => requests.lost(name, reason),
       refused: (error) => requests.refused(name, error),
       taken: ({ request, run }) => requests.taken(request, run),
       answer: ({ request, body }) => requests.answer(request, body),

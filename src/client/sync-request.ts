@@ -2,7 +2,7 @@ import { CotableError } from '../errors.ts';
 import { MAX_FRAME_BYTES, roomNameProblem } from '../protocol/limits.ts';
 import { encodeSyncFrame } from '../protocol/sync-codec.ts';
 import type { DropFrame, SyncFrame } from '../protocol/sync-frames.ts';
-import { checkEventName, checkEventVersion, type SyncResponse } from '../schema/events.ts';
+import { checkEventName, checkEventVersion, checkRequestKey, type SyncResponse } from '../schema/events.ts';
 import type { SyncRequestOptions } from './sync-types.ts';
 
 /** A request as an app gives it, before its types are known. */
@@ -22,9 +22,11 @@ export function toFrame(request: UntypedRequest, locale: string): SyncFrame {
   if (typeof receiver !== 'string' || receiver === '') throw new CotableError('sync.missingReceiver', {});
   const problem = roomNameProblem(receiver);
   if (problem !== undefined) throw new CotableError('room.invalidName', { problem });
+  const { idempotencyKey: key = newKey() } = request;
+  checkRequestKey(key);
   const frame: SyncFrame = {
     type: 'sync',
-    request: request.idempotencyKey ?? newKey(),
+    request: key,
     name,
     version,
     // `undefined` is written as nothing at all.
@@ -33,9 +35,15 @@ export function toFrame(request: UntypedRequest, locale: string): SyncFrame {
     requireReceivers: request.requireReceivers ?? false,
     locale,
   };
-  const bytes = encodeSyncFrame(frame).length;
-  if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
+  const refused = tooLarge(frame, MAX_FRAME_BYTES);
+  if (refused) throw refused;
   return frame;
+}
+
+/** Why a frame is not taken by who takes no more than `limit` bytes. */
+export function tooLarge(frame: SyncFrame | DropFrame, limit: number): CotableError | undefined {
+  const bytes = encodeSyncFrame(frame).length;
+  return bytes > limit ? new CotableError('protocol.frameTooLarge', { bytes, limit }) : undefined;
 }
 
 /** Whether a run may be that of a request. */

@@ -1,9 +1,9 @@
-import { CotableError } from '../errors.ts';
+import { CotableError, isCotableError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DropFrame, SyncFrame } from '../protocol/sync-frames.ts';
 import type { SyncResponse } from '../schema/events.ts';
 import type { RequestQueue, StoredRequest } from './sync-queue.ts';
-import { isRunOf, isSame, readResponse, secondsToWait, toFrame, type UntypedRequest } from './sync-request.ts';
+import { isRunOf, isSame, readResponse, secondsToWait, toFrame, tooLarge, type UntypedRequest } from './sync-request.ts';
 import type { OfflineQueueOptions } from './sync-types.ts';
 
 /** The way to one room. */
@@ -22,7 +22,8 @@ export interface Requests {
   isWanted(room: string): boolean;
   /** Sends what waits for a room. */
   flush(room: string): void;
-  lost(room: string): void;
+  /** `reason`: why, if the relay has said. */
+  lost(room: string, reason: CotableError | undefined): void;
   refused(room: string, error: CotableError): void;
   /** Whether somebody wants what was said of it while there was no link. */
   taken(request: string, run: string): boolean;
@@ -265,9 +266,16 @@ export function createRequests(options: {
     },
     isWanted: (room) => of(room).some(isMine),
     flush,
-    lost(room) {
+    lost(room, reason) {
+      const limit = isCotableError(reason, 'protocol.frameTooLarge') ? reason.params.limit : Infinity;
       for (const pending of of(room)) {
         if (!pending.isSent) continue;
+        // Sent again it would cost the next link too.
+        const refused = tooLarge(pending.frame, limit);
+        if (refused) {
+          fail(pending, refused);
+          continue;
+        }
         pending.cancelTimer();
         // It was at the relay until now: it has not waited yet.
         pending.at = stamp();

@@ -23,7 +23,7 @@ export interface Room extends Way {
 export interface RoomEvents {
   entered(): void;
   /** There is no link. */
-  lost(): void;
+  lost(reason: CotableError | undefined): void;
   /** The relay does not let this user in. */
   refused(error: CotableError): void;
   /** Whether pieces of it may have been said that nobody here got. */
@@ -117,7 +117,7 @@ export function createRoom(
       link = enteredAs = undefined;
       isKnocking = false;
       refresh.stop();
-      events.lost();
+      events.lost(reason);
       show(isRefused ? 'denied' : 'offline', reason);
       if (isRefused) events.refused(reason);
     },

@@ -1,4 +1,5 @@
 import { CotableError } from '../errors.ts';
+import { isWellFormed } from '../util/text.ts';
 
 /** What a page knows of one version of an event: what it gives and what it gets. Types alone; `never` where nothing streams. */
 export interface EventTypes<
@@ -54,6 +55,7 @@ export interface SyncFailure {
 }
 
 const MAX_NAME = 120;
+const MAX_KEY = 256;
 
 /** Throws `routing.invalidServiceRouteName` unless a name is `service/event`, with as many segments as you like. */
 export function checkEventName(name: unknown): asserts name is string {
@@ -65,4 +67,10 @@ export function checkEventName(name: unknown): asserts name is string {
 export function checkEventVersion(version: unknown): asserts version is string {
   const isVersion = typeof version === 'string' && /^v[1-9]\d{0,5}$/.test(version);
   if (!isVersion) throw new CotableError('sync.invalidVersion', { version: String(version).slice(0, MAX_NAME) });
+}
+
+/** Throws `sync.invalidRequest` for an idempotency key that would not arrive as it is. */
+export function checkRequestKey(key: unknown): asserts key is string {
+  const isKey = typeof key === 'string' && key.length > 0 && key.length <= MAX_KEY && isWellFormed(key);
+  if (!isKey) throw new CotableError('sync.invalidRequest', { problem: `a key is a well-formed string of 1 to ${MAX_KEY} characters` });
 }

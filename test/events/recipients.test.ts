@@ -48,6 +48,35 @@ describe('the per-recipient handler', () => {
     expect(seen[0]?.keys).toEqual(['stream']);
   });
 
+  it('[EV38 C14] looks a session up as it is now, also after a fresh token', async () => {
+    const { enter } = await scene(
+      defineEvents({ schema }, (event) => ({
+        'chat/say': {
+          v1: event({
+            input,
+            recipient: async ({ token, functions }) => ({ status: 'success', role: (await functions.session.getSession(token))?.role }),
+          }),
+        },
+      })),
+      {
+        authenticate: ({ token = '' }) => {
+          const [userId = '', role] = token.split(' ');
+          return { userId, role: role === 'member' ? 'member' : 'guest', expiresAt: Date.now() + 60_000 };
+        },
+      },
+    );
+    const ann = await enter('', { token: 'ann guest' });
+    await ann.ask({ name: 'chat/say' });
+    ann.say(10, 'ann member');
+    await expect
+      .poll(async () => {
+        await ann.ask({ name: 'chat/say' });
+        return ann.events().at(-1)?.clientOutput;
+      })
+      .toEqual({ role: 'member' });
+    expect(ann.events()[0]?.clientOutput).toEqual({ role: 'guest' });
+  });
+
   it('[EV17 C15 C16 CX2] that fails, or refuses, keeps the event from that session alone, and nobody is told but the log', async () => {
     const { enter, logged } = await scene(
       defineEvents({ schema }, (event) => ({

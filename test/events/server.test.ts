@@ -67,6 +67,8 @@ describe('the server handler', () => {
     expect(await again.ask({ name: 'a/b', request })).toMatchObject({ status: 'success', result: { calls: 1 }, recipientCount: 2 });
     expect(await again.ask({ name: 'a/b', request, data: { how: 'otherwise' } })).toMatchObject({
       errorCode: 'action.idempotencyMismatch',
+      // As who asked knows them.
+      errorParams: { name: 'a/b', key: request },
       httpStatus: 422,
     });
     // The key is the user's own.

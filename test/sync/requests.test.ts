@@ -2,7 +2,7 @@ import { createSyncClient } from 'cotable/client';
 import { webSocket } from 'cotable/transports/websocket';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { answering, ask, clientOf, scene, success, type Client, type Spoken } from './scene.ts';
+import { answer, answering, ask, clientOf, scene, success, type Client, type Spoken } from './scene.ts';
 import { scriptedRelay } from './scripted-relay.ts';
 
 /** A request that the compiler would not take. */
@@ -47,6 +47,9 @@ it.each([
   [{ receiver: 'r'.repeat(257) }, 'room.invalidName', 400],
   [{ data: 1n }, 'value.notJson', 400],
   [{ data: 'x'.repeat(300_000) }, 'protocol.frameTooLarge', 413],
+  [{ idempotencyKey: '' }, 'sync.invalidRequest', 400],
+  [{ idempotencyKey: 'k'.repeat(257) }, 'sync.invalidRequest', 400],
+  [{ idempotencyKey: 'half \ud83d' }, 'sync.invalidRequest', 400],
   [{ signal: AbortSignal.abort() }, 'request.aborted', 409],
 ] as const)(
   '[SY3 C6 CX1] a request that cannot be is answered here, with its code, and sends nothing: %o is %s',
@@ -234,4 +237,17 @@ it('[SY16] with a store, its ways, room, token and identity are used', async () 
     { type: 'listen', isOn: true },
   ]);
   await client.close();
+});
+
+it('[SY62] a request that this relay finds too large is told so, and costs its room no more than one link', async () => {
+  const { relay, client } = await scene();
+  relay.answer = (link, { request, data }) => {
+    const { text } = data as { text: string };
+    if (text.length > 1000) link.fail('protocol.frameTooLarge', { bytes: 1100, limit: 1000 });
+    else answer(link, request, data);
+  };
+  const [large, small] = await Promise.all([ask(client, 'x'.repeat(1001)), ask(client, 'small')]);
+  expect(large).toMatchObject({ status: 'error', errorCode: 'protocol.frameTooLarge', errorParams: { limit: 1000 }, httpStatus: 413 });
+  expect(small).toEqual(success('small'));
+  expect(relay.links).toHaveLength(2);
 });

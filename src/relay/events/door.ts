@@ -1,8 +1,8 @@
 import { CotableError, isCotableError } from '../../errors.ts';
 import type { Logger } from '../../ports/logger.ts';
 import { MAX_FRAME_BYTES, roomNameProblem } from '../../protocol/limits.ts';
+import { checkRequestKey } from '../../schema/events.ts';
 import type { Session } from '../../schema/schema.ts';
-import { isWellFormed } from '../../util/text.ts';
 import type { EngineContext } from '../backend.ts';
 import type { RunDesk } from '../run-desk.ts';
 import type { Policies } from '../runs/policy.ts';
@@ -39,7 +39,7 @@ export interface AskedEvent {
 /** A request that is kept. */
 export interface TakenEvent {
   readonly run: string;
-  /** Resolves once it has ended and the events have left. Never rejects. */
+  /** Resolves once it has ended and the events have left. Rejects with `relay.closed` alone: how it ends is not known yet. */
   readonly outcome: Promise<Outcome>;
   /** What the handler says to who asked, from the beginning on, for who is no viewer of the room. Throws as `RunDesk.read` does. */
   said(signal?: AbortSignal): AsyncIterable<unknown>;
@@ -55,7 +55,6 @@ export interface EventDoor {
   drop(room: string, run: string, userId: string): Promise<void>;
 }
 
-const MAX_KEY = 256;
 const RUN_MS = 15 * 60_000;
 /** It goes in one frame, with what a per-recipient handler adds. */
 const MAX_OUTPUT_BYTES = MAX_FRAME_BYTES / 2;
@@ -94,6 +93,7 @@ export function createEventDoor(options: {
       await leaving.get(key);
       return ending ? outcomeOfEnding(known, ending) : failed(new CotableError('sync.serverExecutionFailed', { name: known.name }));
     } catch (error) {
+      if (isCotableError(error, 'relay.closed')) throw error;
       return failed(asRefusal(known, error));
     } finally {
       strangers.delete(key);
@@ -207,9 +207,7 @@ export function createEventDoor(options: {
       const known = table.find(name, version);
       const problem = roomNameProblem(room);
       if (problem !== undefined) throw new CotableError('room.invalidName', { problem });
-      if (!(request.length > 0 && request.length <= MAX_KEY && isWellFormed(request))) {
-        throw new CotableError('sync.invalidRequest', { problem: `a key is a well-formed string of 1 to ${MAX_KEY} characters` });
-      }
+      checkRequestKey(request);
       options.limits.event(known, caller);
       await permit(known, caller, room);
       const run = syncRunId(known, caller.userId, request);
@@ -231,9 +229,13 @@ export function createEventDoor(options: {
       } catch (error) {
         if (before === undefined) strangers.delete(key);
         else strangers.set(key, before);
+        if (isCotableError(error, 'action.idempotencyMismatch')) throw new CotableError(error.code, { name: known.name, key: request });
         throw asRefusal(known, error);
       }
-      return { run, outcome: outcomeOf(known, room, run), said: (signal) => said(known, room, run, caller, signal) };
+      const outcome = outcomeOf(known, room, run);
+      // Who asked may still be reading what is said.
+      outcome.catch(() => undefined);
+      return { run, outcome, said: (signal) => said(known, room, run, caller, signal) };
     },
 
     async drop(room, run, userId) {

@@ -53,7 +53,7 @@ export function syncRouter(options: {
       // What it read too slowly, or cannot read any more, it does not get: the answer it does.
       if (!isCotableError(error)) throw error;
     }
-    yield { event: 'final', data: events.answer(await taken.outcome, locale) };
+    yield { event: 'final', data: events.answer(await taken.outcome.catch(refusal), locale) };
   }
 
   function mount(app: Hono<WebEnv>): void {
@@ -87,12 +87,16 @@ export function syncRouter(options: {
         const told = toEventStream(tell(taken, locale, left.signal), { clock, until: Infinity, left, failed: broken });
         return context.body(told, 200, EVENT_STREAM_HEADERS);
       } catch (error) {
-        return respond(failed(asCotableError(error, () => new CotableError('request.failed', {}, { cause: error }))));
+        return respond(refusal(error));
       }
     });
   }
 
   return { paths: Object.fromEntries(events.table.all.map((known) => [`/sync/${known.name}/${known.version}`, pathOf(known)])), mount };
+}
+
+function refusal(error: unknown): Outcome {
+  return failed(asCotableError(error, () => new CotableError('request.failed', {}, { cause: error })));
 }
 
 /** Not to be guessed. */

@@ -12,6 +12,7 @@ import type { FanOut } from './fan-out.ts';
 import type { LocalFanOut } from './local-fan-out.ts';
 import type { EventLimits } from './limits.ts';
 import { failed, type Outcome } from './messages.ts';
+import type { Listener } from './recipients.ts';
 import type { EventSeat } from './seat.ts';
 
 /** Events over links: what frames ask for, and what they are answered with. */
@@ -53,6 +54,17 @@ export function createEventLinks(options: {
       },
     };
 
+    const listener: Listener = {
+      get userId() {
+        return member.userId;
+      },
+      sessionId: member.sessionId,
+      get session() {
+        return member.session;
+      },
+      send: sendBehind,
+    };
+
     async function ask({ request, name, version, data, ignoreSelf, requireReceivers }: SyncFrame): Promise<Outcome> {
       limits.address(member.ip);
       const taking = door.ask({ room, request, name, version, data: parseJson(data), ignoreSelf, requireReceivers }, caller);
@@ -87,7 +99,7 @@ export function createEventLinks(options: {
         unlisten = () => undefined;
         // Nobody that is known asks, and gets nothing of the room.
         if (!isOn || isGone || !member.session) return;
-        unlisten = local.listen(room, { userId: member.userId, sessionId: member.sessionId, session: member.session, send: sendBehind });
+        unlisten = local.listen(room, listener);
       },
 
       async sync(frame) {
@@ -95,6 +107,8 @@ export function createEventLinks(options: {
         try {
           outcome = await ask(frame);
         } catch (error) {
+          // It goes on at the next relay, and so does who asked, who is about to be told with the end of the link.
+          if (isCotableError(error, 'relay.closed')) return;
           outcome = failed(asCotableError(error, (reason) => new CotableError('storage.unavailable', { reason }, { cause: error })));
         }
         const body = JSON.stringify(answer(outcome, frame.locale));

@@ -25,7 +25,7 @@ export function createLocalFanOut(options: {
   room(name: string): Promise<OpenRoom>;
 }): LocalFanOut {
   const rooms = new Map<string, Set<Listener>>();
-  const sessions = new Map<string, Session>();
+  const bySession = new Map<string, Listener>();
 
   function targets(room: string, but: string | undefined): Listener[] {
     return [...(rooms.get(room) ?? [])].filter(({ userId }) => userId !== but);
@@ -39,14 +39,14 @@ export function createLocalFanOut(options: {
     listen(room, listener) {
       const listeners = rooms.get(room) ?? new Set();
       rooms.set(room, listeners.add(listener));
-      sessions.set(listener.sessionId, listener.session);
+      bySession.set(listener.sessionId, listener);
       return () => {
-        sessions.delete(listener.sessionId);
+        bySession.delete(listener.sessionId);
         if (listeners.delete(listener) && listeners.size === 0 && rooms.get(room) === listeners) rooms.delete(room);
       };
     },
     count: (room, but) => targets(room, but).length,
-    sessionOf: (sessionId) => sessions.get(sessionId) ?? null,
+    sessionOf: (sessionId) => bySession.get(sessionId)?.session ?? null,
 
     async prepare(event) {
       const { known, room, run, but, output } = event;

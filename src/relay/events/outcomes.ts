@@ -32,8 +32,7 @@ export function asRefusal({ name, version }: KnownEvent, error: unknown): Cotabl
     default: {
       // What the app refused with passes, and so does that the relay cannot work now.
       const { code } = error as CotableError;
-      const passes =
-        !Object.hasOwn(catalogue, code) || /^(sync|relay|storage|auth|room)\./.test(code) || code === 'action.idempotencyMismatch';
+      const passes = !Object.hasOwn(catalogue, code) || /^(sync|relay|storage|auth|room)\./.test(code);
       return passes ? error : execution;
     }
   }

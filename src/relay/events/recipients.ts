@@ -12,7 +12,8 @@ import { readReturned } from './returned.ts';
 export interface Listener {
   readonly userId: string;
   readonly sessionId: string;
-  readonly session: Session;
+  /** As it is now: a fresh token may bring another. */
+  readonly session: Session | undefined;
   /** A message made once for many; it comes behind what was streamed to the session before. */
   send(message: Uint8Array): void;
 }
