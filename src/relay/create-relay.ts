@@ -185,6 +185,8 @@ export function createRelay<S extends AnySchema, P extends Platform = NoPlatform
 
     async close({ graceMs = 10_000 } = {}) {
       for (const acceptor of acceptors) acceptor.stop();
+      // A link that comes now is nobody's: left open, it would keep its server from ever closing.
+      for (const server of servers) server.on('upgrade', ({ socket }: IncomingMessage) => socket.destroy());
       await core.close(graceMs);
       await http.flushed(LAST_WORDS_MS);
       await Promise.all(

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { piecesOf, scene } from './scene.ts';
 
 describe('a stream throttle', () => {
-  it('[TH1] emits the first piece at once and then fewer: of 1,000 pieces of five characters 126 are left', () => {
+  it('[TH1 C29 C30 C32 CX7] emits the first piece at once and then fewer: of 1,000 pieces of five characters 126 are left', () => {
     const throttle = createStreamThrottle({ flushEveryMs: false });
     const emitted: string[] = [];
     const emit = ({ chunk }: { readonly chunk: string }): void => void emitted.push(chunk);
@@ -20,7 +20,7 @@ describe('a stream throttle', () => {
     expect(emitted.length).toBeLessThanOrEqual(126);
   });
 
-  it('[TH2] emits what waits when its time has come, after a rest at once again, and with no timer waits for the next piece', () => {
+  it('[TH2 C29 C31] emits what waits when its time has come, after a rest at once again, and with no timer waits for the next piece', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const throttle = createStreamThrottle({ field: false });
@@ -72,7 +72,7 @@ describe('a stream throttle', () => {
     );
   });
 
-  it('[TH4] drops what waits with reset, and throws what emitting threw in a timer', () => {
+  it('[TH4 CX4] drops what waits with reset, and throws what emitting threw in a timer', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const throttle = createStreamThrottle({ field: false });
@@ -96,7 +96,7 @@ describe('a stream throttle', () => {
     expect(emitted.at(-1)).toBe('f');
   });
 
-  it('[TH5] works with all three emitters, handed over or bound to its targets', async () => {
+  it('[TH5 C30] works with all three emitters, handed over or bound to its targets', async () => {
     const all = scene({
       async work(ctx) {
         const { stream, broadcastStream } = ctx;
