@@ -312,7 +312,7 @@ export function createRequests(options: {
     piece(run, piece) {
       const pending = byRun.get(run);
       if (pending) return give(pending, piece);
-      const isOfOne = [...all.values()].some((one) => one.isAgain && hasListener(one) && isRunOf(one.frame, run));
+      const isOfOne = [...all.values()].some((one) => one.run === undefined && one.isAgain && hasListener(one) && isRunOf(one.frame, run));
       if (isOfOne) early.set(run, [...(early.get(run) ?? []), piece]);
       else early.clear();
     },

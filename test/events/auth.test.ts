@@ -1,3 +1,4 @@
+import { reject } from 'cotable';
 import { defineEvents } from 'cotable/relay';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -59,6 +60,27 @@ describe('who may ask for an event', () => {
     expect(nobody.events()).toEqual([]);
     expect(ann.events()).toHaveLength(4);
     expect(ann.pieces(0)).toEqual(['for you alone']);
+  });
+
+  it('[EV40 C9] is not found out where a predicate or a validator throws: who asked is told no more, and the log has it', async () => {
+    const broken = (): never => {
+      throw new Error('a mistake');
+    };
+    const { enter, logged } = await scene(
+      defineEvents({ schema }, (event) => ({
+        'a/predicate': { v1: event({ auth: { additional: [broken] }, input, server: () => ({ status: 'success' }) }) },
+        'a/refusal': {
+          v1: event({ auth: { additional: [() => reject('chat.closed', { until: 9 })] }, input, server: () => ({ status: 'success' }) }),
+        },
+        'a/validator': { v1: event({ input: z.object({}).transform(broken), server: () => ({ status: 'success' }) }) },
+      })),
+    );
+    const ann = await enter('ann');
+    for (const name of ['a/predicate', 'a/validator']) {
+      expect(await ann.ask({ name })).toMatchObject({ errorCode: 'sync.serverExecutionFailed', errorParams: { name }, httpStatus: 500 });
+      expect(logged).toContainEqual(expect.objectContaining({ level: 'error', fields: expect.objectContaining({ event: name }) }));
+    }
+    expect(await ann.ask({ name: 'a/refusal' })).toMatchObject({ errorCode: 'chat.closed', errorParams: { until: 9 } });
   });
 
   it('[EV12 C9] is said by authorize for the room: writers ask, readers listen', async () => {

@@ -1,6 +1,6 @@
 import { reject } from 'cotable';
 import { defineEvents } from 'cotable/relay';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { scene, schema } from './scene.ts';
 
@@ -108,6 +108,56 @@ describe('the per-recipient handler', () => {
       ['sync.clientRejected', { name: 'chat/say', reason: 'chat.notForYou' }],
       ['sync.invalidClientResponse', { name: 'chat/say' }],
     ]);
+  });
+
+  it('[EV17] that takes longer than 30 seconds has failed: who asked is answered, and the others get the event', async () => {
+    let calls = 0;
+    const { enter, logged } = await scene(
+      defineEvents({ schema }, (event) => ({
+        'chat/say': {
+          v1: event({
+            input,
+            recipient: async ({ token, functions }) => {
+              calls += 1;
+              const session = await functions.session.getSession(token);
+              if (session?.userId === 'ben') await new Promise(() => undefined);
+              return { status: 'success' };
+            },
+          }),
+        },
+      })),
+    );
+    const [ann, ben] = [await enter('ann'), await enter('ben')];
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const answer = ann.ask({ name: 'chat/say' });
+    await expect.poll(() => calls).toBe(2);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(await answer).toMatchObject({ status: 'success', recipientCount: 2 });
+    expect([ann, ben].map((link) => link.events().length)).toEqual([1, 0]);
+    expect(logged).toContainEqual(expect.objectContaining({ fields: expect.objectContaining({ code: 'sync.clientExecutionFailed' }) }));
+  });
+
+  it('[EV39] returns 128 KiB of JSON at most, as the server handler does', async () => {
+    const { enter, logged } = await scene(
+      defineEvents({ schema }, (event) => ({
+        'chat/say': {
+          v1: event({
+            input: z.object({ server: z.number().default(0), recipient: z.number().default(0) }),
+            server: ({ clientInput }) => ({ status: 'success', text: 's'.repeat(clientInput.server) }),
+            recipient: ({ clientInput }) => ({ status: 'success', text: 'r'.repeat(clientInput.recipient) }),
+          }),
+        },
+      })),
+    );
+    const ann = await enter('ann');
+    const KiB = 1024;
+    expect(await ann.ask({ name: 'chat/say', data: { server: 120 * KiB, recipient: 120 * KiB } })).toMatchObject({ status: 'success' });
+    expect(ann.events()).toHaveLength(1);
+    expect(await ann.ask({ name: 'chat/say', data: { server: 129 * KiB } })).toMatchObject({ errorCode: 'sync.serverExecutionFailed' });
+    expect(await ann.ask({ name: 'chat/say', data: { recipient: 129 * KiB } })).toMatchObject({ status: 'success' });
+    expect(ann.events()).toHaveLength(1);
+    expect(logged).toContainEqual(expect.objectContaining({ fields: expect.objectContaining({ code: 'sync.invalidClientResponse' }) }));
   });
 
   it('[EV18 C20 C25] says pieces to its one session, in front of the event', async () => {

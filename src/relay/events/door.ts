@@ -209,12 +209,12 @@ export function createEventDoor(options: {
       if (problem !== undefined) throw new CotableError('room.invalidName', { problem });
       checkRequestKey(request);
       options.limits.event(known, caller);
-      await permit(known, caller, room);
       const run = syncRunId(known, caller.userId, request);
       const input: EventInput = { data, ignoreSelf };
       const key = keyOf(room, run);
       const before = strangers.get(key);
       try {
+        await permit(known, caller, room);
         if (requireReceivers && (await fanOut.count(room, ignoreSelf ? caller.userId : undefined)) === 0) {
           // What was asked for before, when there was somebody, is answered as it was then.
           if (!(await options.desk().find(room, run))) throw new CotableError('sync.noReceiversFound', { receiver: room });
@@ -230,7 +230,11 @@ export function createEventDoor(options: {
         if (before === undefined) strangers.delete(key);
         else strangers.set(key, before);
         if (isCotableError(error, 'action.idempotencyMismatch')) throw new CotableError(error.code, { name: known.name, key: request });
-        throw asRefusal(known, error);
+        const refusal = asRefusal(known, error);
+        // A mistake of the app's: who asked is told no more than that.
+        if (isCotableError(refusal, 'sync.serverExecutionFailed'))
+          logger.error({ room, event: known.name, error }, 'an event could not be begun');
+        throw refusal;
       }
       const outcome = outcomeOf(known, room, run);
       // Who asked may still be reading what is said.
