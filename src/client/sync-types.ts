@@ -149,7 +149,7 @@ export interface SyncClient<E extends Events<EventContract>> extends AnySyncClie
    * with it. It is sent under one idempotency key as often as it takes: its handler runs once.
    *
    * Codes of this side: `routing.invalidServiceRouteName`, `sync.invalidName`, `sync.invalidVersion`, `sync.missingReceiver`,
-   * `room.invalidName`, `value.notJson`, `protocol.frameTooLarge`, `action.idempotencyMismatch`, `sync.ioUnavailable` (the client was closed,
+   * `room.invalidName`, `sync.invalidRequest` (its key), `value.notJson`, `protocol.frameTooLarge`, `action.idempotencyMismatch`, `sync.ioUnavailable` (the client was closed,
    * or the store has no relay), `offline.queueFull`, `offline.dropped`, `sync.requestTimeout`, `request.aborted`, `sync.invalidServerResponse`,
    * and what the relay refused the room with (`auth.*`, `room.*`, `protocol.*`).
    */

@@ -1,5 +1,8 @@
+import { createSyncClient } from 'cotable/client';
 import { createStreamThrottle, defineEvents } from 'cotable/relay';
-import { describe, expect, it } from 'vitest';
+import { webSocket } from 'cotable/transports/websocket';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { scene, schema } from './scene.ts';
 
@@ -141,6 +144,31 @@ describe('what an event says while it is at work', () => {
     go();
     await late.until(() => late.events().length === 1);
     expect(late.pieces()).toEqual(['a', 'b', 'c'].map((chunk) => ({ chunk })));
+  });
+
+  it('[EV41] of which more is said than a room remembers ends for who was behind: the answer comes, over links and HTTP', async () => {
+    const events = defineEvents({ schema }, (event) => ({
+      'a/much': {
+        v1: event({
+          input,
+          stream: { kind: 'text' },
+          server: ({ stream }) => {
+            for (let n = 0; n < 100; n++) stream('x'.repeat(100_000));
+            return { status: 'success' };
+          },
+        }),
+      },
+    }));
+    const { http, url } = await scene(events, { limits: { streamBytes: 64 * 1024 * 1024 } });
+    const client = createSyncClient<typeof events>({ link: webSocket(url, { WebSocket }), userId: 'ann' });
+    onTestFinished(() => client.close());
+    const onStream = (): void => undefined;
+    expect(await client.syncRequest({ name: 'a/much', version: 'v1', data: {}, receiver: 'room', onStream })).toMatchObject({
+      status: 'success',
+    });
+    const body = JSON.stringify({ userId: 'ann', data: {}, receiver: 'room' });
+    const response = await fetch(`${http}/sync/a/much/v1?stream=true`, { method: 'POST', body });
+    expect((await response.text()).trimEnd().split('\n').at(-2)).toBe('event: final');
   });
 
   it('[EV24] is nothing where the event declares nothing', async () => {
