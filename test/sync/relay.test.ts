@@ -155,9 +155,11 @@ it('[SY44 CX7] a link that is cut while a handler works costs nothing: it runs o
     onStream: ({ word }) => mine.push(word),
   });
   await expect.poll(() => mine).toEqual(['(one)']);
+  hub.setAvailable('ann', false);
   hub.cut('ann');
-  await expect.poll(() => ann.status.rooms['room']?.state).not.toBe('online');
+  await expect.poll(() => ann.status.rooms['room']?.state).toBe('offline');
   gates.get('cut')?.();
+  hub.setAvailable('ann', true);
   expect(await response).toMatchObject({ status: 'success', result: { text: 'one two three' } });
   expect(ran).toEqual(['one two three']);
   expect(mine).toEqual(['(one)', '(two)', '(three)']);

@@ -12,7 +12,7 @@ import { folder } from '../events/scene.ts';
 
 const schema = defineSchema({ schemaVersion: 1, tables: {}, mutators: {} });
 
-it('[SY61 C8 CX7] a relay that closes takes no link and answers nothing that it has not ended: the next one begins what waited, once, and answers', async () => {
+it('[SY63 C8 CX7] a relay that closes takes no link and answers nothing that it has not ended: the next one begins what waited, once, and answers', async () => {
   const ran: number[] = [];
   const events = defineEvents({ schema }, (event) => ({
     'work/do': {
