@@ -1,7 +1,7 @@
 export interface StreamThrottleOptions<Field extends string | false> {
   /** What waits leaves after this time at the latest; `false`: no timer, it waits for the next piece or `flush`. 50. */
   readonly flushEveryMs?: number | false;
-  /** A piece that finds this many UTF-16 code units waiting takes them along at once. 32. */
+  /** A piece that finds this many UTF-16 code units waiting takes them along at once; behind the first one, twice as many. 32. */
   readonly flushAtChars?: number;
   /** The field that holds the text of what is emitted; `false`: the text itself is emitted, as text streams take it. `chunk`. */
   readonly field?: Field;
@@ -18,7 +18,7 @@ export interface StreamThrottle<Piece> {
 }
 
 /**
- * Makes fewer pieces of many: 1,000 of five characters become 126. A text never is cut within a surrogate pair. Text streams
+ * Makes fewer pieces of many: 1,000 of five characters become 125. A text never is cut within a surrogate pair. Text streams
  * are put together by the relay already; this is for `items`, whose pieces are kept apart. The timer keeps no process alive.
  *
  *     const throttle = createStreamThrottle();
@@ -34,6 +34,10 @@ export function createStreamThrottle<const Field extends string | false = 'chunk
   let waiting = '';
   /** Whether something was emitted that what follows is put together behind. */
   let isUnderWay = false;
+  /** UTF-16 code units taken since something left, or would have. */
+  let taken = 0;
+  /** The first piece left ahead of its time: what follows makes up for it, so that no more leave than without that. */
+  let isOwed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failure: { readonly error: unknown } | undefined;
   /** What was handed in last. */
@@ -53,8 +57,15 @@ export function createStreamThrottle<const Field extends string | false = 'chunk
     emit((field === false ? text : { [field]: text }) as Piece);
   }
 
+  /** What follows makes up for nothing. */
+  function rest(): void {
+    taken = 0;
+    isOwed = false;
+  }
+
   function elapsed(): void {
     isUnderWay = false;
+    rest();
     try {
       if (emitNow) send(emitNow);
     } catch (error) {
@@ -73,18 +84,23 @@ export function createStreamThrottle<const Field extends string | false = 'chunk
   return {
     push(text, emit) {
       assertWell();
-      const isDue = !isUnderWay || waiting.length >= flushAtChars;
+      const isFirst = !isUnderWay;
+      const isDue = isFirst || taken >= flushAtChars;
       emitNow = emit;
       waiting += text;
-      if (isDue) send(emit);
+      taken = isDue && !isFirst ? 0 : taken + text.length;
+      if (isDue && !isOwed) send(emit);
+      isOwed = isFirst || (isOwed && !isDue);
     },
     flush(emit) {
       assertWell();
+      rest();
       send(emit);
     },
     reset() {
       clearTimeout(timer);
       waiting = '';
+      rest();
       isUnderWay = false;
       failure = undefined;
     },
