@@ -56,8 +56,8 @@ export interface Relay<S extends AnySchema> {
   /** The same for a server of `node:http` and what is made of it, such as Express: a request listener. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   /**
-   * Closes the links of a user with `auth.revoked`. Their stores come back by themselves: whether they are let in then is for
-   * `authenticate`. Runs that the user asked for go on.
+   * Closes the links of a user with `auth.revoked`, and what they read of flows. Stores and clients come back by themselves:
+   * whether they are let in then is for `authenticate`. Runs that the user asked for go on.
    */
   revoke(userId: string): void;
   /**

@@ -60,8 +60,10 @@ export interface Guard {
   mayWrite(caller: Caller, room: string): Promise<boolean>;
   /** The session as its own store is told of it: what the schema declares, since only that is for both sides. */
   told(caller: Caller): Session | undefined;
-  /** What is being asked about this user gets `auth.revoked`: the answer may be of before. */
+  /** What is being asked about this user gets `auth.revoked`: the answer may be of before. So do those who wait to hear of it. */
   revoke(userId: string): void;
+  /** Aborted with `auth.revoked` when this user is revoked, until `over` is. */
+  revoked(userId: string, over: AbortSignal): AbortSignal;
 }
 
 /** How a device calls itself where nobody has said whose it is. */
@@ -78,6 +80,8 @@ export function createGuard(options: {
   const { authenticate, authorize } = options.hooks;
   /** For each question that is not answered yet, who was revoked since it was asked. */
   const asking = new Set<Set<string>>();
+  /** Who reads an answer that goes on. */
+  const reading = new Set<{ readonly userId: string; readonly cut: AbortController }>();
   if (!authenticate) {
     logger.warn({ mode: 'development' }, 'DEVELOPMENT MODE: the backend has no authenticate hook, so everybody is who they say they are');
   }
@@ -163,6 +167,13 @@ export function createGuard(options: {
     told: ({ session }) => (schema.session ? session : undefined),
     revoke(userId) {
       for (const revoked of asking) revoked.add(userId);
+      for (const reader of [...reading]) if (reader.userId === userId) reader.cut.abort(new CotableError('auth.revoked', {}));
+    },
+    revoked(userId, over) {
+      const reader = { userId, cut: new AbortController() };
+      reading.add(reader);
+      over.addEventListener('abort', () => reading.delete(reader));
+      return reader.cut.signal;
     },
   };
 }

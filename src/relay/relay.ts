@@ -53,7 +53,7 @@ export interface RelayCore {
   mutate(room: string, name: string, input: unknown): Promise<{ readonly id: string }>;
   /** Who calls, for doors other than links. */
   readonly guard: Guard;
-  /** Closes the links of a user with `auth.revoked`. */
+  /** Closes the links of a user with `auth.revoked`, and answers of theirs that go on. */
   revoke(userId: string): void;
   /** Asks for the links of a room, or of all, what they may do there. Resolves when each has been asked. */
   recheck(room?: string): Promise<void>;

@@ -2,7 +2,7 @@ import type { FlowItem } from 'cotable/client';
 import { defineFlow } from 'cotable/relay';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { allEvents, eventsOf, gate, reading, said, send, serve, typesOf, type Served } from './scene.ts';
+import { allEvents, eventsOf, gate, reading, said, send, serve, typesOf, type Kept, type Served } from './scene.ts';
 
 const ended: string[] = [];
 const begun: AbortSignal[] = [];
@@ -24,6 +24,18 @@ const flow = defineFlow({
         await wait.passed;
         // Nobody waits for it: in an attempt that is over it rejects, and nobody has to hear of that.
         void item.done();
+      },
+    },
+    long: {
+      inputSchema: z.object({ items: z.number(), length: z.number(), fails: z.boolean() }),
+      async block({ items, length, fails }, ctx) {
+        const writers = Array.from({ length: items }, () => ctx.addItem({ role: 'assistant' }));
+        // Their rows are there, and will not have what follows.
+        while ((await ctx.table('items').entries()).length < items) await new Promise((resolve) => setTimeout(resolve, 5));
+        for (const writer of writers) writer.delta('x'.repeat(length));
+        if (fails) throw new Error('it fails');
+        wait.open();
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
       },
     },
     quick: { inputSchema: z.object({}), block: () => 'done' },
@@ -127,5 +139,31 @@ describe('the end of a request', () => {
     expect(typesOf(rest)).toEqual(['request.aborted']);
     const whole = await allEvents(await served.get(at(first.requestId, 'stream')));
     expect([...reading(whole).values()].at(-1)).toMatchObject({ text: 'the beginning', parts: [{ tool: 'clock' }], status: 'done' });
+  });
+
+  it.each([
+    { items: 3, length: 150_000 },
+    { items: 550, length: 600 },
+  ])('[FL40] closes $items items of $length characters, whatever one mutation holds, and is the end that it was', async (given) => {
+    wait = gate();
+    const served = await serve([flow]);
+    const closed = async ({ session }: Kept): Promise<void> => {
+      const { items } = (await (await served.get(`${path}/${session.id}?userId=ann`)).json()) as { items: FlowItem[] };
+      expect(items).toHaveLength(given.items);
+      expect(new Set(items.map(({ status }) => status))).toEqual(new Set(['incomplete']));
+      // What there is room for is kept.
+      expect(items[0]?.text).toBe('x'.repeat(given.length));
+    };
+    const failing = await send(served, `${path}/actions/long`, { ...given, fails: true });
+    expect((await allEvents(await served.get(at(failing.requestId, 'stream')))).at(-1)).toMatchObject({
+      type: 'request.failed',
+      error: { errorCode: 'run.failed', errorParams: { reason: 'it fails' } },
+    });
+    await closed(failing);
+    const aborted = await send(served, `${path}/actions/long`, { ...given, fails: false });
+    await wait.passed;
+    expect((await served.post(at(aborted.requestId, 'abort'))).status).toBe(204);
+    expect((await allEvents(await served.get(at(aborted.requestId, 'stream')))).at(-1)?.type).toBe('request.aborted');
+    await closed(aborted);
   });
 });

@@ -1,5 +1,6 @@
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { createStore } from 'cotable';
 import { memoryClientStorage, memoryRelayStorage } from 'cotable/adapters/memory';
 import { createClient } from 'cotable/client';
@@ -178,5 +179,26 @@ describe('flows of a relay', () => {
     // One that fails is told to the log, and to nobody else.
     expect(typesOf(await allEvents(await post('throws'))).at(-1)).toBe('request.completed');
     expect(errors).toMatchObject([{ action: 'hanging/throws', error: { message: 'the hook fails' } }]);
+  });
+
+  it('[FL38] take a body without a length, no longer than others, and none where none is needed', async () => {
+    const served = await serve([flow], { limits: { messageBytes: 2_000 } });
+    const { port } = new URL(served.base);
+    /** Node says how long a body is unless it comes in parts; with `none` it says nothing at all. */
+    const bare = (path: string, parts: readonly string[]): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const asked = request({ port, path, method: 'POST' }, async (answer) => resolve(`${answer.statusCode} ${await text(answer)}`));
+        asked.on('error', reject);
+        if (parts.length === 0) asked.removeHeader('transfer-encoding');
+        asked.flushHeaders();
+        for (const part of parts) asked.write(part);
+        asked.end();
+      });
+    const action = '/api/flows/my-app/actions/say';
+    const kept = await bare(action, ['{ "input": {}, ', '"userId": "ann" }']);
+    expect(kept).toMatch(/^202 .*"requestId"/);
+    expect(await bare(action, ['{ "input": "', 'x'.repeat(3_000), '" }'])).toMatch(/^413 .*"request.tooLarge"/);
+    expect(await bare(action, [])).toMatch(/^400 .*"flow.invalidInput"/);
+    expect(await bare('/api/flows/my-app/requests/x/abort', [])).toMatch(/^404 .*"run.notFound"/);
   });
 });

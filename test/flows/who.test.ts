@@ -4,7 +4,7 @@ import { createClient } from 'cotable/client';
 import { createRelay, defineBackendConfig, defineFlow, type BackendConfig } from 'cotable/relay';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { allEvents, gate, send, serve, type Kept, type schema, type Served } from './scene.ts';
+import { allEvents, eventsOf, gate, send, serve, typesOf, type Kept, type schema, type Served } from './scene.ts';
 
 const calls: string[] = [];
 let wait = gate();
@@ -13,6 +13,13 @@ const flow = defineFlow({
   actions: {
     hello: { inputSchema: z.object({ n: z.number().optional() }), block: ({ n }, { userId }) => calls.push(`${userId} ${n}`) && userId },
     wait: { inputSchema: z.object({}), block: () => wait.passed },
+    talk: {
+      inputSchema: z.object({}),
+      block(_, ctx) {
+        ctx.addItem({ role: 'assistant', text: 'hello' });
+        return wait.passed;
+      },
+    },
   },
 });
 const hello = '/api/flows/app/actions/hello';
@@ -115,6 +122,37 @@ describe('who asks a flow', () => {
     wait.open();
     await served.relay.drain();
     await send(served, '/api/flows/app/actions/wait', {});
+  });
+
+  it('[FL39] reads until they are revoked, and what was said by then is all that comes; others read on', async () => {
+    wait = gate();
+    const gone = new Set<string>();
+    const served = await serve([flow], {
+      backend: {
+        authenticate: ({ token = '' }) => (gone.has(token) ? null : { userId: token }),
+        authorize: () => 'write',
+      },
+    });
+    const response = await served.post('/api/flows/app/actions/talk', { input: {} }, as('ann'));
+    const { requestId } = (await response.json()) as Kept;
+    const path = `/api/flows/app/requests/${requestId}/stream`;
+    const read = allEvents(await served.get(path, as('bob')));
+    const heard: string[] = [];
+    const begun = gate();
+    const reading = (async () => {
+      for await (const { type } of eventsOf(await served.get(path, as('ann')))) if (heard.push(type) === 4) begun.open();
+    })();
+    await begun.passed;
+    gone.add('ann');
+    served.relay.revoke('ann');
+    await reading;
+    expect(heard).toEqual(['request.created', 'request.in_progress', 'item.added', 'content.added']);
+    expect(await refusal(await served.get(path, as('ann')))).toEqual([401, 'auth.expired']);
+    wait.open();
+    expect(typesOf(await read).at(-1)).toBe('request.completed');
+    // Whoever is let in again may read again.
+    gone.clear();
+    expect(typesOf(await allEvents(await served.get(path, as('ann')))).at(-1)).toBe('request.completed');
   });
 
   it('[FL36] has so many requests in a minute: one more is answered with 429, and nothing of it is kept', async () => {

@@ -1,8 +1,10 @@
+import { encodeUtf8 } from 'lib0/string';
 import { CotableError, errorOf } from '../../errors.ts';
 import type { AnyAccess } from '../../access/access.ts';
 import type { FlowItem, FlowPiece, FlowRequest } from '../../flows/events.ts';
 import { heard } from '../../flows/heard.ts';
 import { sessionAccess, sessionMutators, sessionSchema } from '../../flows/session.ts';
+import { MAX_FRAME_BYTES } from '../../protocol/limits.ts';
 import type { RunEnding, StoredRun } from '../../ports/run-storage.ts';
 import type { MutatorContext } from '../../schema/mutators.ts';
 import type { ActionShapes, AnySchema } from '../../schema/schema.ts';
@@ -136,18 +138,36 @@ function toPolicy({ kind, hooks }: ServedFlow, name: string, action: AnyFlowActi
 
 type Settled = SettledRun<unknown, unknown, readonly FlowPiece[]>;
 
-/** No item stays open behind its request: each gets the text that was said of it, whatever was in its row. */
+/** What one mutation may be takes so many rows that are closed, and so many bytes with what is written around each. */
+const CLOSED_ROWS = 600;
+const CLOSED_BYTES = MAX_FRAME_BYTES - 8 * 1024;
+const AROUND_BYTES = 160;
+
+/**
+ * No item stays open behind its request: each gets the text that was said of it, whatever was in its row. One mutation does it, with
+ * the end of the request: of texts that it has no room for, rows keep what they have, and the request ends as it did all the same.
+ */
 function closeItems(ctx: MutatorContext<typeof sessionSchema>, { id: run, said = [] }: Settled): void {
   const requestId = requestName(ctx.room, run);
   const table = ctx.table('items');
   const rows = table.list().filter((row) => row.requestId === requestId);
   const known = new Map<string, FlowItem>(rows.map((row) => [row.id, row]));
   for (const item of said.reduce(heard, [])) known.set(item.id, item);
+  const open = [...known.values()].filter(({ status }) => status === 'in_progress');
+  const closed = open.filter(({ id }) => table.has(id)).slice(0, CLOSED_ROWS);
+  for (const { id } of closed) table.update(id, { status: 'incomplete' });
+  let left = CLOSED_BYTES - closed.length * AROUND_BYTES;
   let at = table.list().reduce((last, row) => Math.max(last, row.at), ctx.now);
-  for (const item of known.values()) {
-    if (item.status !== 'in_progress') continue;
+  for (const item of open) {
+    const row = table.get(item.id);
+    const now: FlowItem = { ...item, status: 'incomplete' };
+    const was: Readonly<Record<string, unknown>> = row ?? {};
+    const news = Object.entries(now).filter(([field, value]) => JSON.stringify(value) !== JSON.stringify(was[field]));
+    const bytes = encodeUtf8(JSON.stringify(news)).length + news.length * AROUND_BYTES;
+    if (bytes > left) continue;
+    left -= bytes;
     at += 1;
-    table.set(item.id, { ...item, status: 'incomplete', at: table.get(item.id)?.at ?? at });
+    table.set(item.id, { ...now, at: row?.at ?? at });
   }
 }
 

@@ -144,10 +144,12 @@ export function flowRouter(options: {
 
   function eventsOf(context: Web, kind: string, run: StoredRun, caller: Caller | undefined, from: Place | undefined): Response {
     const left = new AbortController();
+    const cut = caller && guard.revoked(caller.userId, left.signal);
     const { userId } = caller ?? run;
     const events = written(tell(desk, kind, run, { userId, sessionId: freshSecret() }, from, left.signal));
     const failed = (error: unknown): void => logger.info({ room: run.room, run: run.id, error }, 'events of a request broke off');
-    return context.body(toEventStream(events, { clock, until: caller?.expiresAt ?? Infinity, left, failed }), 200, EVENT_STREAM_HEADERS);
+    const until = caller?.expiresAt ?? Infinity;
+    return context.body(toEventStream(events, { clock, until, cut, left, failed }), 200, EVENT_STREAM_HEADERS);
   }
 
   async function stream(context: Web, kind: string, requestId: string): Promise<Response> {

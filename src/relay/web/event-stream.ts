@@ -31,12 +31,14 @@ export function toEventStream(
     readonly clock: Clock;
     /** Who reads may do so until then, in milliseconds since 1970: it breaks off at the next event or beat. */
     readonly until: number;
-    /** Aborted when nobody takes it any more. */
+    /** Who reads may not any more: it breaks off at once. */
+    readonly cut?: AbortSignal;
+    /** Aborted when it is over: nobody takes it any more, or it has said all. */
     readonly left: AbortController;
     readonly failed: (error: unknown) => void;
   },
 ): ReadableStream<Uint8Array> {
-  const { clock, until, left, failed } = options;
+  const { clock, until, cut, left, failed } = options;
   let next: Promise<IteratorResult<ServerSentEvent, void>> | undefined;
   let isOpen = false;
 
@@ -46,6 +48,13 @@ export function toEventStream(
     events.return().catch(() => undefined);
   }
 
+  function close(taker: ReadableStreamDefaultController<Uint8Array>): void {
+    leave();
+    taker.close();
+  }
+
+  const mayRead = (): boolean => !cut?.aborted && clock.now() < until;
+
   return new ReadableStream<Uint8Array>(
     {
       async pull(taker) {
@@ -54,28 +63,29 @@ export function toEventStream(
           isOpen = true;
           return taker.enqueue(BEAT);
         }
-        if (clock.now() >= until) {
-          leave();
-          return taker.close();
-        }
+        if (!mayRead()) return close(taker);
         next ??= events.next();
         // What it waits for rejects when it is left: nobody wants to hear of it.
         next.catch(() => undefined);
-        let cancel = (): void => undefined;
-        const beat = new Promise<undefined>((resolve) => (cancel = clock.after(BEAT_MS, () => resolve(undefined))));
+        let beat = (): void => undefined;
+        const silence = new Promise<undefined>((resolve) => (beat = () => resolve(undefined)));
+        const cancel = clock.after(BEAT_MS, beat);
+        cut?.addEventListener('abort', beat);
         try {
-          const result = await Promise.race([next, beat]);
+          const result = await Promise.race([next, silence]);
+          if (!mayRead()) return close(taker);
           if (!result) return taker.enqueue(BEAT);
           next = undefined;
-          if (result.done) return taker.close();
+          if (result.done) return close(taker);
           const { id, event, data } = result.value;
           taker.enqueue(text.encode(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
         } catch (error) {
           if (left.signal.aborted) return;
           failed(error);
-          taker.close();
+          close(taker);
         } finally {
           cancel();
+          cut?.removeEventListener('abort', beat);
         }
       },
       cancel: leave,

@@ -49,6 +49,10 @@ export function createWeb(options: {
     await next();
   });
   for (const router of routers) if (router.readsBodies) router.mount(app);
+  app.use(async ({ req }, next) => {
+    if (!req.header('content-length') && req.raw.body) req.raw = asOwn(req.raw);
+    await next();
+  });
   app.use(
     bodyLimit({
       maxSize: maxBodyBytes,
@@ -68,6 +72,12 @@ export function createWeb(options: {
   });
 
   return { fetch: async (request, bindings) => app.fetch(request, bindings) };
+}
+
+/** What has no length is limited in a copy of the request, which the platform makes of its own requests alone, and not of a server's. */
+function asOwn({ url, method, headers, body, signal }: Request): Request {
+  const init = { method, headers, body, signal, duplex: 'half' };
+  return new Request(url, init);
 }
 
 function answer(error: CotableError): Response {
