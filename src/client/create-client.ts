@@ -1,3 +1,4 @@
+import { CotableError } from '../errors.ts';
 import type { FlowItem, FlowRequest } from '../flows/events.ts';
 import { createAsking, type Fetch } from './asking.ts';
 import { createFlowSession, type FlowSession } from './flow-session.ts';
@@ -21,7 +22,10 @@ export interface SendOptions {
   readonly sessionId?: string;
   /** Ends the sending and the reading of events, with its reason; the request goes on. */
   readonly signal?: AbortSignal;
-  /** The same again is the same request, for 24 hours. Default: one of its own, so that it is sent once however often it has to be. */
+  /**
+   * The same again is the same request, for 24 hours. 1 to 256 printable characters of ASCII, since it is a header: another one is
+   * refused with `action.invalidInput`. Default: one of its own, so that it is sent once however often it has to be.
+   */
   readonly idempotencyKey?: string;
 }
 
@@ -41,6 +45,8 @@ export interface FlowClient {
 /** A request that gets no answer is sent so often, within about 10 seconds. */
 const TRIES = 6;
 
+const KEY = /^[\x20-\x7e]{1,256}$/;
+
 /** A client of one flow. Opens nothing, and has nothing to close. */
 export function createClient({ flowKind, userId, baseUrl = '', token, fetch: own }: ClientOptions): FlowClient {
   const asking = createAsking({
@@ -51,6 +57,10 @@ export function createClient({ flowKind, userId, baseUrl = '', token, fetch: own
   });
   const client: FlowClient = {
     async sendAction<Out>(name: string, input: unknown, { sessionId, signal, idempotencyKey = newKey() }: SendOptions = {}) {
+      if (!KEY.test(idempotencyKey)) {
+        const issues = [{ message: 'expected 1 to 256 printable characters of ASCII', path: ['idempotencyKey'] }];
+        throw new CotableError('action.invalidInput', { name, issues });
+      }
       const path = `${sessionId === undefined ? '' : `/${encodeURIComponent(sessionId)}`}/actions/${encodeURIComponent(name)}`;
       const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey };
       const body = JSON.stringify({ input, userId });

@@ -104,7 +104,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
   /** Streams of rooms that were thrown out of memory: who speaks does not hear of that, and speaks on. */
   const spokenOn = new Map<string, RoomStreams>();
   /** Cancels of the timers that take rooms out of memory. */
-  const unloads = new Set<() => void>();
+  const unloads = new Map<OpenRoom, () => void>();
   let closing: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
   const guard = createGuard({ schema: parts.schema, hooks: parts.hooks, clock, logger, timeoutMs: limits.helloMs });
@@ -237,13 +237,15 @@ export function createRelayOf(parts: RelayParts): RelayCore {
 
   function unloadLater(name: string, opened: OpenRoom): void {
     if (closing) return;
+    // However often it is needed for a moment, it waits once.
+    unloads.get(opened)?.();
     const cancel = clock.after(limits.unloadMs, () => {
-      unloads.delete(cancel);
+      unloads.delete(opened);
       if (open.get(name) !== opened || opened.hall.size > 0) return;
       if (opened.isIdle) forget(name, opened, UNLOADED);
       else unloadLater(name, opened);
     });
-    unloads.add(cancel);
+    unloads.set(opened, cancel);
   }
 
   function checkFirst(first: FirstFrame): void {
@@ -274,7 +276,7 @@ export function createRelayOf(parts: RelayParts): RelayCore {
     }
     // Those that were not in a room yet.
     for (const link of [...links.keys()]) link.close(new CotableError('relay.closed', {}));
-    for (const cancel of unloads) cancel();
+    for (const cancel of unloads.values()) cancel();
     for (const streams of spokenOn.values()) streams.close();
     await storage.close();
   }

@@ -35,6 +35,14 @@ describe('a client of a flow', () => {
     }
   });
 
+  it.each(['', 'the order of 月曜日', 'a\nb', 'x'.repeat(257)])('[FL42] sends no key that is none: %j', async (idempotencyKey) => {
+    const client = createClient({ flowKind: 'any', baseUrl: 'http://127.0.0.1', fetch: () => expect.fail('nothing is sent') });
+    await expect(client.sendAction('act', {}, { idempotencyKey })).rejects.toMatchObject({
+      code: 'action.invalidInput',
+      params: { issues: [{ path: ['idempotencyKey'] }] },
+    });
+  });
+
   it('[FL25] sends once what gets no answer, however often it has to send it', async () => {
     const served = await serve([flow]);
     wait.open();

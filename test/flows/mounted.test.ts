@@ -201,4 +201,24 @@ describe('flows of a relay', () => {
     expect(await bare(action, [])).toMatch(/^400 .*"flow.invalidInput"/);
     expect(await bare('/api/flows/my-app/requests/x/abort', [])).toMatch(/^404 .*"run.notFound"/);
   });
+
+  it('[FL41] are looked at as often as anybody likes, and one timer waits for the end of that', async () => {
+    const wait = gate();
+    const slow = defineFlow({ kind: 'slow', actions: { wait: { inputSchema: z.object({}), block: () => wait.passed } } });
+    const relay = createRelay({ backend: { schema, mutators, flows: [slow] }, storage: memoryRelayStorage() });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+      wait.open();
+      return relay.close();
+    });
+    const init = { method: 'POST', body: '{ "input": {}, "userId": "ann" }' };
+    const response = await relay.fetch(new Request('http://relay/api/flows/slow/actions/wait', init));
+    const { session } = (await response.json()) as Kept;
+    const look = async (): Promise<number> => (await relay.fetch(new Request(`http://relay/api/flows/slow/${session.id}`))).status;
+    expect(await look()).toBe(200);
+    const before = vi.getTimerCount();
+    for (let looks = 0; looks < 50; looks++) await look();
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(before);
+  });
 });
