@@ -7,9 +7,9 @@ import type { Block, FlowContext } from './flow-context.ts';
 
 /** An action of a flow: what it takes, and what is done then. */
 export interface FlowAction<In, Parsed = In, Out = unknown> {
-  /** Validates every request before anything happens. */
+  /** Validates every request before anything happens, at once: one that answers with a promise takes none. */
   readonly inputSchema: Validator<In, Parsed>;
-  /** What it returns is the result, as JSON; nothing becomes `null`. What it throws fails the request. */
+  /** What it returns is the result, plain JSON; nothing becomes `null`. What it throws fails the request. */
   readonly block: Block<Parsed, Out>;
   /** What the user is taken to have said: an item of the role `user`, before the block is called. */
   readonly userMessage?: (input: Parsed) => string;

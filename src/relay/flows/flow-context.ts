@@ -24,7 +24,7 @@ export interface FlowContext {
   step<T>(key: string, fn: () => T | Promise<T>): Promise<T>;
   /** What the backend lets actions call outside: `platform` of the backend, called as `ctx.platform.call` of an action. */
   readonly platform: { call(service: string, input: unknown): Promise<unknown> };
-  /** The conversation so far, items of other requests too. */
+  /** The conversation so far, items of other requests too. `list()` is ordered by key; `at` says which came first. */
   table(name: 'items'): ActionTableReader<FlowRow>;
   /**
    * Adds an item to the conversation, and says so to who listens: it has an id within the call. `text`: what it begins with.
