@@ -45,8 +45,6 @@ export interface FlowClient {
 /** A request that gets no answer is sent so often, within about 10 seconds. */
 const TRIES = 6;
 
-const KEY = /^[\x20-\x7e]{1,256}$/;
-
 /** A client of one flow. Opens nothing, and has nothing to close. */
 export function createClient({ flowKind, userId, baseUrl = '', token, fetch: own }: ClientOptions): FlowClient {
   const asking = createAsking({
@@ -57,9 +55,11 @@ export function createClient({ flowKind, userId, baseUrl = '', token, fetch: own
   });
   const client: FlowClient = {
     async sendAction<Out>(name: string, input: unknown, { sessionId, signal, idempotencyKey = newKey() }: SendOptions = {}) {
-      if (!KEY.test(idempotencyKey)) {
-        const issues = [{ message: 'expected 1 to 256 printable characters of ASCII', path: ['idempotencyKey'] }];
-        throw new CotableError('action.invalidInput', { name, issues });
+      if (!/^[ -~]{1,256}$/.test(idempotencyKey)) {
+        throw new CotableError('action.invalidInput', {
+          name,
+          issues: [{ message: 'expected 1 to 256 of ASCII', path: ['idempotencyKey'] }],
+        });
       }
       const path = `${sessionId === undefined ? '' : `/${encodeURIComponent(sessionId)}`}/actions/${encodeURIComponent(name)}`;
       const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey };
