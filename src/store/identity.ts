@@ -14,6 +14,8 @@ const UNLIMITED = { isReader: false, session: undefined };
 export interface Identity {
   /** Who writes now: whom the app names, or whom the relay last took this device for, or the device itself. */
   userId(): string;
+  /** Whether what somebody asked for may be sent as this store's user. */
+  isOwn(asker: string): boolean;
   /** Who this store says it is: whoever made what is still to be sent, so that nobody else is let in with it. */
   claim(): string;
   /** The relay takes this store for a user. Throws `auth.otherUser` when something that is to be sent is another one's. */
@@ -55,6 +57,7 @@ export function createIdentity(options: {
 
   return {
     userId,
+    isOwn: (asker) => asker === userId() || asker === device(),
     claim: () => named ?? owners().next().value ?? device(),
     welcomed(known) {
       for (const owner of owners()) if (owner !== known) throw new CotableError('auth.otherUser', { claimed: owner, authenticated: known });

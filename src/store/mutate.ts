@@ -40,7 +40,7 @@ export function createMutate(options: MutateOptions): {
 
   function start(name: string, input: JsonValue): MutationReceipt | Promise<MutationReceipt> {
     const key = nextKey();
-    const call = { key, id: mutationId(key), name, input, userId: options.userId(), at: Math.floor(core.now()) };
+    const call = { key, id: mutationId(key), name, input, userId: options.userId(), at: core.hybrid.time() };
     return runAndCommit(core.host, call, (result) => commit(call, result));
   }
 

@@ -33,7 +33,7 @@ export interface Runs {
   /** What the device kept of calls and cancels that the relay may not have heard of. */
   load(stored: StoredRequests): void;
   /** The same of what another tab kept there that is gone. */
-  adopt(stored: StoredRequests): void;
+  adopt(stored: StoredRequests): Promise<void>;
   /** Who asked for what the relay is not known to have. */
   askers(): readonly string[];
   /** Whether the relay may not have heard of a run that was asked for here. */
@@ -51,6 +51,10 @@ export interface RunsOptions {
   readonly clock: Pick<Clock, 'after'>;
   /** Left out where there is no relay to run anything. */
   readonly send: ((asked: Asked) => void) | undefined;
+  /** Whether there may be other tabs of the device. */
+  readonly isShared: boolean;
+  /** Whether this store may send what somebody has asked for; `undefined`: whoever this device is. */
+  readonly isOwn: (userId: string | undefined) => boolean;
   readonly isOnline: () => boolean;
   readonly nextKey: () => MutationKey;
   /** `undefined` while nobody knows. */
@@ -70,7 +74,7 @@ export function createRuns(options: RunsOptions): Runs {
   const cancels = new Set<string>();
   const changed$ = new Subject<void>();
   let isClosed = false;
-  const waiting = createWaitingCalls(core, options.clock, ({ run, name }) =>
+  const waiting = createWaitingCalls(core, options.clock, options.isShared, ({ run, name }) =>
     known.get(run)?.end({ status: 'expired', error: refusalOf(new CotableError('run.expired', { name })) }),
   );
 
@@ -112,7 +116,16 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   function cancel({ id, end }: KnownRun): void {
-    if (waiting.withdraw(id)) return end(CANCELED);
+    if (!waiting.isHere(id)) return wish(id);
+    void waiting.withdraw(id).then((isMine) => {
+      if (isMine) return end(CANCELED);
+      // Another tab has taken it over. What was to leave here while that was found out leaves all the same: it is one run.
+      for (const call of waiting.all()) if (call.run === id) send?.(waiting.toAsked(call));
+      wish(id);
+    });
+  }
+
+  function wish(id: string): void {
     cancels.add(id);
     write({ put: [[callKeys.cancel(id), true]] });
     send?.(toCancel(id));
@@ -177,7 +190,8 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   function load(stored: StoredRequests): void {
-    waiting.load(stored.calls);
+    // Those of other tabs are taken over once it is known that they are gone.
+    if (!options.isShared) waiting.load(stored.calls);
     for (const { run, name, input } of stored.calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
     // Those of before the device could be written to.
     write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
@@ -204,9 +218,12 @@ export function createRuns(options: RunsOptions): Runs {
     list,
     list$: defer(() => merge(of(undefined), changed$)).pipe(map(list)),
     load,
-    adopt(stored) {
-      const calls = stored.calls.filter(({ run }) => !waiting.has(run));
+    async adopt(stored) {
+      const claims = stored.calls.filter(({ run, userId }) => !waiting.has(run) && options.isOwn(userId));
+      const claimed = await Promise.all(claims.map((call) => waiting.claim(call, options.nextKey())));
+      const calls = claimed.flatMap((call) => call ?? []);
       const wishes = stored.cancels.filter((id) => !cancels.has(id));
+      waiting.load(calls);
       load({ calls, cancels: wishes });
       for (const asked of [...calls.map(waiting.toAsked), ...wishes.map(toCancel)]) send?.(asked);
       if (calls.length > 0) changed$.next();

@@ -103,6 +103,8 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     core,
     clock,
     send: hasRelay ? ask : undefined,
+    isShared: parts.tabs.length > 0,
+    isOwn: (asker) => asker === undefined || identity.isOwn(asker),
     isOnline: () => status.now.state === 'online',
     nextKey: () => mutate.nextKey(),
     userId: () => (isReady || parts.userId !== undefined ? identity.userId() : undefined),

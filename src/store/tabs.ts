@@ -16,7 +16,7 @@ export interface TabsEvents {
   /** These are this tab's to send from now on. Resolves when they are. */
   adopt(ids: ReadonlySet<string>): Promise<void>;
   /** So are these requests, of tabs that are gone; and the wish to cancel a run may be anybody's to send. */
-  adoptRequests(requests: StoredRequests): void;
+  adoptRequests(requests: StoredRequests): Promise<void>;
   /** Something is shown of others no more, though no entry came: what waited for it may be sent. */
   freed(): void;
 }
@@ -154,7 +154,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     const theirs = calls.filter(({ key }) => key.replica !== core.replicaName);
     const isOrphan = ({ key: { replica } }: (typeof theirs)[number]): boolean => !others.has(replica) || isOver(replica);
     askers = new Set(theirs.flatMap((call) => (isOrphan(call) ? [] : [call.key.replica])));
-    events.adoptRequests({ calls: theirs.filter(isOrphan), cancels });
+    await events.adoptRequests({ calls: theirs.filter(isOrphan), cancels });
   }
 
   function sayHere(): void {
@@ -184,6 +184,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
 
   return {
     async start() {
+      const { calls = [] } = (await core.disk.requests()) ?? {};
+      askers = new Set(calls.map(({ key }) => key.replica));
       const counted = createDeferred<void>();
       const cancel = clock.after(CENSUS_MS, () => counted.resolve());
       census = () => [...owners()].every((owner) => others.has(owner)) && counted.resolve();
@@ -193,6 +195,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       cancel();
       census = undefined;
       await takeOver((owner) => !others.has(owner));
+      await takeRequests(() => false);
     },
     heard(message, { from, device }) {
       // What was made before anybody was heard of nobody was told.

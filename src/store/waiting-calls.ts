@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.ts';
+import type { MutationKey } from '../ports/relay-storage.ts';
 import type { CallFrame, StoreFrame } from '../protocol/frames.ts';
 import { callKeys, callPut, type StoredCall } from './calls.ts';
 import type { Core } from './core.ts';
@@ -17,8 +18,15 @@ export interface WaitingCalls {
   add(call: StoredCall): Asked;
   /** Calls that the device kept: whether they have left it nobody knows. */
   load(calls: readonly StoredCall[]): void;
-  /** Takes a call back that has not left this device; `false`: it may have. */
-  withdraw(run: string): boolean;
+  /** Takes over what another tab of the device was to send. Resolves with it, if it was still there to be taken. */
+  claim(call: StoredCall, key: MutationKey): Promise<StoredCall | undefined>;
+  /** Whether a call has not left this tab. */
+  isHere(run: string): boolean;
+  /**
+   * Takes a call back that has not left this tab: it does not from now on. Resolves with whether nobody else sends it
+   * either; otherwise another tab has taken it over.
+   */
+  withdraw(run: string): Promise<boolean>;
   /** The relay knows of it, or never will. */
   settle(run: string): void;
   /** In the order in which they were made. */
@@ -30,11 +38,21 @@ export interface WaitingCalls {
 interface Waiting {
   readonly call: StoredCall;
   isSent: boolean;
+  /** Whether it is taken back is being found out. */
+  isLeaving: boolean;
   readonly stopTimer: () => void;
 }
 
-/** `expired` hears of a call whose time was over before it left this device. */
-export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expired: (call: StoredCall) => void): WaitingCalls {
+/**
+ * `expired` hears of a call whose time was over before it left this device. Where tabs share the device (`isShared`), the
+ * record on it decides whose a call is to send: it is moved by who takes it over, and deleted by who takes it back.
+ */
+export function createWaitingCalls(
+  core: Core,
+  clock: Pick<Clock, 'after'>,
+  isShared: boolean,
+  expired: (call: StoredCall) => void,
+): WaitingCalls {
   const waiting = new Map<string, Waiting>();
   const write = core.disk.writeQuietly;
 
@@ -46,26 +64,51 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
     write({ delete: [callKeys.call(item.call.key)] });
   }
 
-  function withdraw(run: string): boolean {
+  const isHere = (run: string): boolean => waiting.get(run)?.isSent === false;
+
+  async function withdraw(run: string): Promise<boolean> {
     const item = waiting.get(run);
     if (!item || item.isSent) return false;
-    settle(run);
-    return true;
+    item.isLeaving = true;
+    const isMine = !isShared || (await removed(item.call));
+    item.isLeaving = false;
+    if (isMine) settle(run);
+    return isMine;
+  }
+
+  /** A record that is not there was taken over. Where nothing is kept nobody else has it. */
+  async function removed({ key }: StoredCall): Promise<boolean> {
+    let isThere = false;
+    const isDone = await core.disk.compact([callKeys.call(key)], ([record]) => {
+      isThere = record !== undefined;
+      return isThere ? { delete: [callKeys.call(key)] } : {};
+    });
+    return isThere || !isDone;
+  }
+
+  async function claim(call: StoredCall, key: MutationKey): Promise<StoredCall | undefined> {
+    const own = { ...call, key };
+    let isThere = false;
+    const isDone = await core.disk.compact([callKeys.call(call.key)], ([record]) => {
+      isThere = record !== undefined;
+      return isThere ? { put: [callPut(own)], delete: [callKeys.call(call.key)] } : {};
+    });
+    return isThere && isDone ? own : undefined;
   }
 
   function hold(call: StoredCall, isSent: boolean): void {
-    const expire = (): void => void (withdraw(call.run) && expired(call));
+    const expire = (): void => void withdraw(call.run).then((isMine) => isMine && expired(call));
     // Whether a relay that may have heard of it lets it run, only that one can say.
     const isTimed = call.expiresAt > 0 && !isSent;
     const stopTimer = isTimed ? clock.after(Math.max(0, call.expiresAt - core.now()), expire) : () => undefined;
-    waiting.set(call.run, { call, isSent, stopTimer });
+    waiting.set(call.run, { call, isSent, isLeaving: false, stopTimer });
   }
 
   const toAsked = (call: StoredCall): Asked => ({
     place: call.place,
     take() {
       const item = waiting.get(call.run);
-      if (!item) return undefined;
+      if (!item || item.isLeaving) return undefined;
       item.isSent = true;
       item.stopTimer();
       return toFrame(call);
@@ -84,6 +127,8 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
       write({ put: [...waiting.values()].map(({ call }) => callPut(call)) });
       for (const call of calls) if (!waiting.has(call.run)) hold(call, true);
     },
+    claim,
+    isHere,
     withdraw,
     settle,
     all: () => [...waiting.values()].map(({ call }) => call).sort((a, b) => a.place - b.place),

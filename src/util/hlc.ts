@@ -9,6 +9,8 @@ const STEPS = 1024;
 export interface HybridClock {
   /** A clock above all given out and seen. */
   next(): number;
+  /** The time in milliseconds, later than all that was seen: so what is written after something is dated after it too. */
+  time(): number;
   /** Notes a clock that came from elsewhere. */
   see(clock: number): void;
   /** Comes back from a clock that ran ahead: nothing above `ceiling` was seen. */
@@ -17,15 +19,19 @@ export interface HybridClock {
 
 export function createHybridClock(now: () => number): HybridClock {
   let last = 0;
+  let seen = 0;
   return {
+    time: () => Math.max(Math.floor(now()), seen > 0 ? clockToMs(seen) + 1 : 0),
     next() {
       last = Math.max(last + 1, msToClock(now()));
       return last;
     },
     see(clock) {
+      seen = Math.max(seen, clock);
       last = Math.max(last, clock);
     },
     lower(ceiling) {
+      seen = Math.min(seen, ceiling);
       last = Math.min(last, ceiling);
     },
   };

@@ -76,3 +76,21 @@ it('[RC12] so it does once it is back itself, and for a tab that has crashed; wh
   await all.relay.drain();
   expect([asked['awake']?.status, ran.length]).toEqual(['canceled', 3]);
 });
+
+it('[RC12] a tab that opens sends nothing of what another one, that is awake, waits to send: it may be taken back there', async () => {
+  const { all, ran, open } = device();
+  const asking = open('asking');
+  await asking.synced;
+  all.hub.setAvailable('asking', false);
+  await expect.poll(() => asking.status.state).toBe('offline');
+  const [taken, kept] = [asking.action.silent({ id: 'taken back' }), asking.action.silent({ id: 'kept' })];
+  const opened = open('opened');
+  await opened.synced;
+  await taken.cancel();
+  await opened.mutate.note({ id: 'n', what: 'behind it all' }).then(({ confirmed }) => confirmed);
+  await all.relay.drain();
+  expect([ran, taken.status, kept.status]).toEqual([[], 'canceled', 'pending']);
+  all.hub.setAvailable('asking', true);
+  await kept;
+  expect(ran).toEqual(['kept']);
+});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ahead } from './faults.ts';
 import { collect, createWorld, kept, level, rowsOf, upToDate, type Act, type TestStore } from './support.ts';
 
 /** A store that is ready, far from any relay, whose `act` does what the test says. */
@@ -182,5 +183,18 @@ describe('a mutator', () => {
     expect([userId, room, mutationId]).toEqual(['alice', 'kitchen', id]);
     // The relay's clock, as this device knows it, is less than a round trip away from its own.
     expect(Math.abs(Number(now) - before)).toBeLessThan(1000);
+  });
+
+  test('[MU43] dates what it writes after all that the store shows, whatever its clock says', async () => {
+    const dates: number[] = [];
+    const world = createWorld();
+    const bob = world.open('bob', { act: (ctx) => void dates.push(ctx.now) });
+    const alice = world.open('alice');
+    await level(alice, bob);
+    // Afterwards the clock that all of them read is back again.
+    await ahead(20_000, () => alice.mutate.note({ id: 'a', title: 'early', body: '' }).then(({ confirmed }) => confirmed));
+    await upToDate(world, alice, bob);
+    await bob.mutate.act(null);
+    expect(dates[0]).toBeGreaterThan(Date.now() + 10_000);
   });
 });
