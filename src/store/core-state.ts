@@ -31,6 +31,8 @@ export interface CoreOptions {
 
 /** What happens in the core that others show or act on. */
 export interface CoreEvents extends VerdictEvents {
+  /** These are confirmed, whoever made them; heard before the rows of it are. */
+  arrived(ids: readonly string[]): void;
   /** Rows changed, all tables together; `pending` too may have. */
   changed(tables: ReadonlyMap<string, TableChanges>): void;
   /** What was on the device could not be read. What the relay has of it will come from there. */
@@ -60,6 +62,8 @@ export interface CoreState {
   /** Those that it has fenced. */
   readonly fenced: Set<number>;
   readonly disk: Disk;
+  /** Whether what this tab has pending lies on a disk that it has lost: another tab may take it over from there. */
+  isLeftBehind(id: string): boolean;
   readonly hybrid: HybridClock;
   readonly streams: Streams;
   readonly foreign: Foreign;
@@ -77,7 +81,11 @@ export interface CoreState {
 export function createCoreState(options: CoreOptions, events: CoreEvents): CoreState {
   const { schema, clock, random } = options;
   const now = (): number => clock.now() + state.device.clockOffset;
-  const disk = createDisk(events.notKept);
+  const disk = createDisk((error) => {
+    leftBehind ??= new Set([...state.replica.pending.keys()].filter((id) => !disk.isUnstored(id)));
+    events.notKept(error);
+  });
+  let leftBehind: ReadonlySet<string> | undefined;
 
   function stale(): void {
     state.stales += 1;
@@ -101,6 +109,7 @@ export function createCoreState(options: CoreOptions, events: CoreEvents): CoreS
     fence: new Set(),
     fenced: new Set(),
     disk,
+    isLeftBehind: (id) => leftBehind?.has(id) === true,
     hybrid: createHybridClock(now),
     streams: createStreams(() => state.replica.tables),
     foreign: createForeign(() => state.replica, stale),

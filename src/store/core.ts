@@ -192,6 +192,7 @@ export function createCore(options: CoreOptions, events: CoreEvents): Core {
       disk.writeQuietly(confirmBatch(state.replica.birth, fresh));
       // Before observers hear of it: what they write at once must be later than what they saw.
       for (const entry of fresh) hybrid.see(entry.clock);
+      events.arrived(ids);
       publish();
       for (const id of ids) verdicts.confirmed(id);
       if (state.replica.isMisled) stale();

@@ -11,6 +11,8 @@ export interface Rejections {
   readonly list$: Observable<readonly Rejection[]>;
   load(stored: readonly StoredRejection[]): void;
   add(mutation: OutboxCall, error: CotableError): void;
+  /** What was given up here has arrived after all: a device that lost its last writes did not know that it had been sent. */
+  disproved(ids: readonly string[]): void;
   /** Another tab has dismissed it. */
   forget(id: string): void;
   close(): void;
@@ -55,6 +57,9 @@ export function createRejections(
     add(mutation, error) {
       // Two may say so: the relay, and the tab that sent it.
       if (list.value.every(({ id }) => id !== mutation.id)) list.next([...list.value, toRejection(mutation, error)]);
+    },
+    disproved(ids) {
+      for (const item of list.value) if (ids.includes(item.id)) item.dismiss();
     },
     forget,
     close: () => list.complete(),

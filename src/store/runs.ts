@@ -30,8 +30,11 @@ export interface Runs {
   find(name: string, id: string): RunHandle<unknown>;
   list(): readonly RunItem[];
   readonly list$: Observable<readonly RunItem[]>;
-  /** What the device kept of calls and cancels that the relay may not have heard of. */
-  load(stored: StoredRequests): void;
+  /**
+   * What the device kept of calls and cancels that the relay may not have heard of. Where there are other tabs, calls are
+   * left until it is known whose they are.
+   */
+  load(stored: StoredRequests): Promise<void>;
   /** The same of what another tab kept there that is gone. */
   adopt(stored: StoredRequests): Promise<void>;
   /** Who asked for what the relay is not known to have. */
@@ -74,7 +77,7 @@ export function createRuns(options: RunsOptions): Runs {
   const cancels = new Set<string>();
   const changed$ = new Subject<void>();
   let isClosed = false;
-  const waiting = createWaitingCalls(core, options.clock, options.isShared, ({ run, name }) =>
+  const waiting = createWaitingCalls(core, options.clock, ({ run, name }) =>
     known.get(run)?.end({ status: 'expired', error: refusalOf(new CotableError('run.expired', { name })) }),
   );
 
@@ -145,7 +148,10 @@ export function createRuns(options: RunsOptions): Runs {
 
   function toAsk(id: string): Asked {
     // Behind the mutation that enqueues it, of whichever tab.
-    return { place: lastPlace(core), take: () => (known.get(id)?.isOver === false ? { type: 'ask', run: id } : undefined) };
+    return {
+      place: lastPlace(core),
+      take: () => (known.get(id)?.isOver === false && !waiting.has(id) ? { type: 'ask', run: id } : undefined),
+    };
   }
 
   /** Throws for what is wrong with the options; the id of the run they name. */
@@ -189,13 +195,22 @@ export function createRuns(options: RunsOptions): Runs {
     return run.handle;
   }
 
-  function load(stored: StoredRequests): void {
-    // Those of other tabs are taken over once it is known that they are gone.
-    if (!options.isShared) waiting.load(stored.calls);
+  function take(stored: StoredRequests): void {
+    waiting.load(stored.calls);
     for (const { run, name, input } of stored.calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
     // Those of before the device could be written to.
     write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
     for (const id of stored.cancels) cancels.add(id);
+  }
+
+  async function adopt(stored: StoredRequests): Promise<void> {
+    const claims = stored.calls.filter(({ run, userId }) => !waiting.has(run) && options.isOwn(userId));
+    const claimed = await Promise.all(claims.map((call) => waiting.claim(call, options.nextKey())));
+    const calls = claimed.flatMap((call) => call ?? []);
+    const wishes = stored.cancels.filter((id) => !cancels.has(id));
+    take({ calls, cancels: wishes });
+    for (const asked of [...calls.map(waiting.toAsked), ...wishes.map(toCancel)]) send?.(asked);
+    if (calls.length > 0) changed$.next();
   }
 
   function list(): readonly RunItem[] {
@@ -217,17 +232,8 @@ export function createRuns(options: RunsOptions): Runs {
     },
     list,
     list$: defer(() => merge(of(undefined), changed$)).pipe(map(list)),
-    load,
-    async adopt(stored) {
-      const claims = stored.calls.filter(({ run, userId }) => !waiting.has(run) && options.isOwn(userId));
-      const claimed = await Promise.all(claims.map((call) => waiting.claim(call, options.nextKey())));
-      const calls = claimed.flatMap((call) => call ?? []);
-      const wishes = stored.cancels.filter((id) => !cancels.has(id));
-      waiting.load(calls);
-      load({ calls, cancels: wishes });
-      for (const asked of [...calls.map(waiting.toAsked), ...wishes.map(toCancel)]) send?.(asked);
-      if (calls.length > 0) changed$.next();
-    },
+    load: ({ calls, cancels: wishes }) => adopt({ calls: options.isShared ? [] : calls, cancels: wishes }),
+    adopt,
     askers: () => waiting.all().flatMap(({ userId }) => userId ?? []),
     isUnheard: waiting.has,
     unfinished() {

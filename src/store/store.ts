@@ -78,6 +78,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
         runs.caughtUp(core.replica.seq);
       },
       rejected: (mutation, error) => rejections.add(mutation, error),
+      arrived: (ids) => rejections.disproved(ids),
       damaged,
       notKept: (error) => status.isNotKept(error, true),
       kept(mutations, failure) {
@@ -220,7 +221,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
         return read(await withoutDisk(error));
       });
       rejections.load(stored.rejected);
-      runs.load(stored);
+      await runs.load(stored);
       if (!hasRelay) authority.mend(stored);
       isReady = true;
       showRights();

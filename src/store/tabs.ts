@@ -108,7 +108,9 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     const isMoving = [...(before?.ids ?? [])].some((id) => !core.replica.foreign.has(id));
     const isWaiting = head !== undefined && core.foreign.isWaiting(head);
     const ids = new Set(foreign().flatMap(({ id, owner: by }) => (by === owner ? id : [])));
-    stalled.set(owner, { ticks: isMoving || !isWaiting ? 0 : (before?.ticks ?? 0) + 1, ids });
+    // Who has but requests holds up nothing.
+    const isStalled = isWaiting && !isMoving && ids.size > 0;
+    stalled.set(owner, { ticks: isStalled ? (before?.ticks ?? 0) + 1 : 0, ids });
   }
 
   /** Of several tabs that wait for the same owner one comes first. */

@@ -44,15 +44,10 @@ interface Waiting {
 }
 
 /**
- * `expired` hears of a call whose time was over before it left this device. Where tabs share the device (`isShared`), the
- * record on it decides whose a call is to send: it is moved by who takes it over, and deleted by who takes it back.
+ * `expired` hears of a call whose time was over before it left this device. Of several stores of a device its record says
+ * whose a call is to send: it is moved by who takes it over, and deleted by who takes it back.
  */
-export function createWaitingCalls(
-  core: Core,
-  clock: Pick<Clock, 'after'>,
-  isShared: boolean,
-  expired: (call: StoredCall) => void,
-): WaitingCalls {
+export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expired: (call: StoredCall) => void): WaitingCalls {
   const waiting = new Map<string, Waiting>();
   const write = core.disk.writeQuietly;
 
@@ -70,7 +65,7 @@ export function createWaitingCalls(
     const item = waiting.get(run);
     if (!item || item.isSent) return false;
     item.isLeaving = true;
-    const isMine = !isShared || (await removed(item.call));
+    const isMine = await removed(item.call);
     item.isLeaving = false;
     if (isMine) settle(run);
     return isMine;
@@ -93,7 +88,9 @@ export function createWaitingCalls(
       isThere = record !== undefined;
       return isThere ? { put: [callPut(own)], delete: [callKeys.call(call.key)] } : {};
     });
-    return isThere && isDone ? own : undefined;
+    // Where nothing can be written any more it is sent as it is: whoever else does, it is one run.
+    if (!isDone) return call;
+    return isThere ? own : undefined;
   }
 
   function hold(call: StoredCall, isSent: boolean): void {

@@ -92,6 +92,7 @@ export async function createTestCluster<S extends AnySchema, P extends Platform 
       kept: nothing,
       forgotten: nothing,
       revived: nothing,
+      reverted: nothing,
       folded: nothing,
       loaded: nothing,
       synced: nothing,

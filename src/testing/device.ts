@@ -31,6 +31,8 @@ export interface DeviceEvents {
   forgotten(mutation: string, holder: Party | undefined): void;
   /** A mutation's record that had been taken off the disk is there again: the power has failed. */
   revived(mutation: string): void;
+  /** Its record is an older one again: the power has failed, and by which writers it was sent since nobody knows. */
+  reverted(mutation: string): void;
   /** The log of a device was folded into its documents. */
   folded(): void;
   /** What a tab finds in its outbox. */
@@ -148,6 +150,7 @@ export function createDevice(options: {
         void database.write(batch);
         for (const record of records.brought) forgotten(record);
         for (const { id } of records.taken) events.revived(id);
+        for (const [key, value] of batch.put ?? []) if (key[0] === 'outbox') events.reverted(readRecord(value).id);
       }
       return taken.length;
     },

@@ -21,6 +21,8 @@ export interface Ledger {
   kept(mutation: string): void;
   /** Its record is gone with a device's storage. Whoever wrote it, and lives, has it still; with that one it ends. */
   forgotten(mutation: string, holder: Party | undefined): void;
+  /** The device knows of an older record of it only: that what was sent since may still arrive, it cannot know when it gives up. */
+  reverted(mutation: string): void;
   /** It will not be, as its store has told: the device's storage is gone. */
   unkept(mutation: string): void;
   /** Its store was told that its record is there. */
@@ -54,6 +56,7 @@ export function createLedger(migrations: Migrations, reborn: (isMigrated: boolea
   /** What no device holds any more, and who does. */
   const forgotten = new Map<string, Party | undefined>();
   const rejected = new Set<string>();
+  const reverted = new Set<string>();
   const inLog = new Set<string>();
   const fenced = new Set<number>();
   /** The number of each writer's last entry. */
@@ -83,6 +86,7 @@ export function createLedger(migrations: Migrations, reborn: (isMigrated: boolea
     },
     unkept: (mutation) => void unkept.add(mutation),
     forgotten: (mutation, holder) => void forgotten.set(mutation, holder),
+    reverted: (mutation) => void reverted.add(mutation),
     stored(mutation) {
       if (!kept.has(mutation)) violated(`${mutation} was stored, and is not on the device`);
     },
@@ -90,7 +94,7 @@ export function createLedger(migrations: Migrations, reborn: (isMigrated: boolea
       if (!inLog.has(mutation)) violated(`${mutation} was confirmed, and is not in the log`);
     },
     rejected(mutation) {
-      if (inLog.has(mutation)) violated(`${mutation} was rejected, and is in the log`);
+      if (inLog.has(mutation) && !reverted.has(mutation)) violated(`${mutation} was rejected, and is in the log`);
       rejected.add(mutation);
     },
     revived: (mutation) => void rejected.delete(mutation),
@@ -105,7 +109,7 @@ export function createLedger(migrations: Migrations, reborn: (isMigrated: boolea
         const { seq, mutation, writer, number } = fold.add(bytes);
         if (seq !== length + 1) violated(`entry ${length + 1} of the log is numbered ${seq}`);
         if (inLog.has(mutation)) violated(`${mutation} is in the log twice`);
-        if (rejected.has(mutation)) violated(`${mutation} is in the log, and was rejected`);
+        if (rejected.has(mutation) && !reverted.has(mutation)) violated(`${mutation} is in the log, and was rejected`);
         const isOnDevice = kept.has(mutation) || unkept.has(mutation);
         if (writer !== RELAY_WRITER && !isOnDevice) violated(`${mutation} is in the log, and its record never was on a device`);
         if (fenced.has(writer)) violated(`${mutation} is in the log as written by ${writer}, which the relay had fenced`);

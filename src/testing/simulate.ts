@@ -193,6 +193,7 @@ async function playRound<S extends AnySchema, P extends Platform>(
       loaded: greetings.loaded,
       kept: ledger.kept,
       forgotten: ledger.forgotten,
+      reverted: ledger.reverted,
       folded: () => count('folds'),
       revived: (mutation) => world.relayDisk.hasRefused(ROOM, mutation) || ledger.revived(mutation),
       synced: () => ledger.read(world.relayDisk.log(ROOM), world.relayDisk.room(ROOM)),
