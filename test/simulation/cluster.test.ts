@@ -136,6 +136,7 @@ describe('a test cluster', () => {
     onTestFinished(() => cluster.close());
     const alice = await cluster.store({ userId: 'alice' });
     const bob = await cluster.store({ userId: 'bob' });
+    await cluster.settle();
     const handle = alice.action.answer({ id: 'a' });
     bob.stream('answer', handle.id).state$.subscribe((text) => texts.push(text));
     await cluster.clock.advance(30_000);
