@@ -62,8 +62,6 @@ export interface CoreState {
   /** Those that it has fenced. */
   readonly fenced: Set<number>;
   readonly disk: Disk;
-  /** Whether what this tab has pending lies on a disk that it has lost: another tab may take it over from there. */
-  isLeftBehind(id: string): boolean;
   readonly hybrid: HybridClock;
   readonly streams: Streams;
   readonly foreign: Foreign;
@@ -81,11 +79,7 @@ export interface CoreState {
 export function createCoreState(options: CoreOptions, events: CoreEvents): CoreState {
   const { schema, clock, random } = options;
   const now = (): number => clock.now() + state.device.clockOffset;
-  const disk = createDisk((error) => {
-    leftBehind ??= new Set([...state.replica.pending.keys()].filter((id) => !disk.isUnstored(id)));
-    events.notKept(error);
-  });
-  let leftBehind: ReadonlySet<string> | undefined;
+  const disk = createDisk(events.notKept);
 
   function stale(): void {
     state.stales += 1;
@@ -109,7 +103,6 @@ export function createCoreState(options: CoreOptions, events: CoreEvents): CoreS
     fence: new Set(),
     fenced: new Set(),
     disk,
-    isLeftBehind: (id) => leftBehind?.has(id) === true,
     hybrid: createHybridClock(now),
     streams: createStreams(() => state.replica.tables),
     foreign: createForeign(() => state.replica, stale),

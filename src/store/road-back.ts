@@ -136,9 +136,7 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
     for (const mutation of mutations) hybrid.see(mutation.clock);
     const records = mutations.map((mutation) => toForeign(mutation, replicaName));
     const lost = new Set(await disk.keepAgain(records, read, fence, failed));
-    // What cannot be written off on the disk where it lies is not told as rejected: who opens that next decides.
-    verdicts.rejectKept(new Map([...failed].filter(([id]) => !lost.has(id) && !state.isLeftBehind(id))));
-    for (const id of failed.keys()) if (state.isLeftBehind(id)) state.replica.forget(id);
+    verdicts.rejectKept(new Map([...failed].filter(([id]) => !lost.has(id))));
     publish();
     if (lost.size > 0) stale();
     else events.kept(mutations.filter(({ id }) => !failed.has(id)));

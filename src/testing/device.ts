@@ -31,7 +31,7 @@ export interface DeviceEvents {
   forgotten(mutation: string, holder: Party | undefined): void;
   /** A mutation's record that had been taken off the disk is there again: the power has failed. */
   revived(mutation: string): void;
-  /** Its record is an older one again: the power has failed, and by which writers it was sent since nobody knows. */
+  /** Its record is an older one again, or gone: by which writers, or which tabs, it is sent since nobody knows. */
   reverted(mutation: string): void;
   /** The log of a device was folded into its documents. */
   folded(): void;
@@ -167,7 +167,11 @@ export function createDevice(options: {
     const refused = (await database.range(['rejected'])).map(([, value]) => readRecord(value));
     const held = [...(await outboxOf(database)), ...refused];
     await database.write({ deletePrefix: [[]] });
-    for (const record of held) forgotten(record);
+    for (const record of held) {
+      forgotten(record);
+      // Two of its tabs may go on with it, each by itself.
+      events.reverted(record.id);
+    }
   }
 
   function forgotten({ id, owner }: OutboxRecord): void {
