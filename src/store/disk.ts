@@ -19,7 +19,7 @@ export interface Disk {
    * Changes what is there, in one transaction with reading these keys, where nothing is lost if it fails: nobody is told
    * then. Resolves with whether it was done.
    */
-  compact(keys: readonly StorageKey[], change: (values: readonly StorageValue[]) => StorageBatch): Promise<boolean>;
+  change(keys: readonly StorageKey[], toBatch: (values: readonly StorageValue[]) => StorageBatch): Promise<boolean>;
   /** Writes the record of a new mutation. Resolves when it is on disk, rejects when it never will be; either way it may leave then. */
   keep(id: string, record: StorageBatch): Promise<void>;
   /**
@@ -110,10 +110,10 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     writeQuietly(batch) {
       write(batch).then(undefined, () => undefined);
     },
-    async compact(wanted, change) {
+    async change(wanted, toBatch) {
       if (!journal || !isKept) return false;
       try {
-        await journal.update(wanted, change);
+        await journal.update(wanted, toBatch);
         return true;
       } catch {
         // A disk that takes nothing more says so at the next write of what matters.

@@ -45,7 +45,7 @@ export function createLogFold(state: CoreState): LogFold {
 
   /** `tables` are the documents as of `place`, with nothing pending in them. */
   async function fold(place: RoomPlace, tables: readonly TableUpdate[]): Promise<void> {
-    await disk.compact([keys.base], ([base]) => {
+    await disk.change([keys.base], ([base]) => {
       const standing = readBase(base);
       return standing && isBehind(standing, place) ? foldBatch(standing, place, tables) : {};
     });
@@ -53,7 +53,7 @@ export function createLogFold(state: CoreState): LogFold {
 
   async function look(): Promise<void> {
     let standing: RoomPlace | undefined;
-    const isRead = await disk.compact([keys.base], ([base]) => {
+    const isRead = await disk.change([keys.base], ([base]) => {
       standing = readBase(base);
       return {};
     });

@@ -195,20 +195,14 @@ export function createRuns(options: RunsOptions): Runs {
     return run.handle;
   }
 
-  function take(stored: StoredRequests): void {
-    waiting.load(stored.calls);
-    for (const { run, name, input } of stored.calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
-    // Those of before the device could be written to.
-    write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
-    for (const id of stored.cancels) cancels.add(id);
-  }
-
   async function adopt(stored: StoredRequests): Promise<void> {
     const claims = stored.calls.filter(({ run, userId }) => !waiting.has(run) && options.isOwn(userId));
     const claimed = await Promise.all(claims.map((call) => waiting.claim(call, options.nextKey())));
     const calls = claimed.flatMap((call) => call ?? []);
     const wishes = stored.cancels.filter((id) => !cancels.has(id));
-    take({ calls, cancels: wishes });
+    waiting.hold(calls);
+    for (const { run, name, input } of calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
+    for (const id of wishes) cancels.add(id);
     for (const asked of [...calls.map(waiting.toAsked), ...wishes.map(toCancel)]) send?.(asked);
     if (calls.length > 0) changed$.next();
   }
@@ -232,7 +226,12 @@ export function createRuns(options: RunsOptions): Runs {
     },
     list,
     list$: defer(() => merge(of(undefined), changed$)).pipe(map(list)),
-    load: ({ calls, cancels: wishes }) => adopt({ calls: options.isShared ? [] : calls, cancels: wishes }),
+    load({ calls, cancels: wishes }) {
+      // Those of before the device could be written to.
+      waiting.keep();
+      write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
+      return adopt({ calls: options.isShared ? [] : calls, cancels: wishes });
+    },
     adopt,
     askers: () => waiting.all().flatMap(({ userId }) => userId ?? []),
     isUnheard: waiting.has,

@@ -229,7 +229,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
       for (const begin of waiting.splice(0)) begin();
       line.open();
       if (closing || outdated) return;
-      if (hasRelay) goOnline();
+      if (hasRelay) goOnline(stored.calls.map(({ key }) => key.replica));
       else {
         authority.start(stored);
         enter('alone');
@@ -244,8 +244,8 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     }
   }
 
-  function goOnline(): void {
-    if (parts.tabs.length > 0) counted = tabs.start();
+  function goOnline(asking: readonly number[]): void {
+    if (parts.tabs.length > 0) counted = tabs.start(asking);
     connector.start();
   }
 

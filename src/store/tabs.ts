@@ -28,8 +28,8 @@ export interface TabsEvents {
  * and that it takes effect once the relay does.
  */
 export interface Tabs {
-  /** Looks who is there, and takes over from those who are not. Resolves when it is known what this tab has to send. */
-  start(): Promise<void>;
+  /** Looks who is there, and takes over from those who are not; requests too, of those who are `asking` on disk. Resolves when it is known what this tab has to send. */
+  start(asking: Iterable<number>): Promise<void>;
   heard(message: TabMessage, sender: TabSender): void;
   /** These may be shown elsewhere. */
   announce(mutations: readonly PendingMutation[]): void;
@@ -185,9 +185,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
   }
 
   return {
-    async start() {
-      const { calls = [] } = (await core.disk.requests()) ?? {};
-      askers = new Set(calls.map(({ key }) => key.replica));
+    async start(asking) {
+      askers = new Set(asking);
       const counted = createDeferred<void>();
       const cancel = clock.after(CENSUS_MS, () => counted.resolve());
       census = () => [...owners()].every((owner) => others.has(owner)) && counted.resolve();
@@ -197,7 +196,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       cancel();
       census = undefined;
       await takeOver((owner) => !others.has(owner));
-      await takeRequests(() => false);
+      if (askers.size > 0) await takeRequests(() => false);
     },
     heard(message, { from, device }) {
       // What was made before anybody was heard of nobody was told.
@@ -227,7 +226,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
           silent.set(from, 0);
           // What it wrote last it told nobody, while it was closing: where nothing can be sent now, it is to be seen at least.
           if (isLevel) tick();
-          else void Promise.all([readOutbox(), takeRequests(() => false)]);
+          else void readOutbox();
           break;
         case 'dismissed':
         case 'sync':

@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.ts';
+import type { StorageBatch } from '../ports/client-storage.ts';
 import type { MutationKey } from '../ports/relay-storage.ts';
 import type { CallFrame, StoreFrame } from '../protocol/frames.ts';
 import { callKeys, callPut, type StoredCall } from './calls.ts';
@@ -16,8 +17,10 @@ export interface WaitingCalls {
   has(run: string): boolean;
   /** A call that was made here. It is written down. */
   add(call: StoredCall): Asked;
-  /** Calls that the device kept: whether they have left it nobody knows. */
-  load(calls: readonly StoredCall[]): void;
+  /** Calls that are this tab's to send: whether they have left the device nobody knows. */
+  hold(calls: readonly StoredCall[]): void;
+  /** Writes down what was asked before the device could be written to. */
+  keep(): void;
   /** Takes over what another tab of the device was to send. Resolves with it, if it was still there to be taken. */
   claim(call: StoredCall, key: MutationKey): Promise<StoredCall | undefined>;
   /** Whether a call has not left this tab. */
@@ -65,35 +68,32 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
     const item = waiting.get(run);
     if (!item || item.isSent) return false;
     item.isLeaving = true;
-    const isMine = await removed(item.call);
+    // Where nothing is kept nobody else has it.
+    const isMine = (await takeOff(item.call)) !== false;
     item.isLeaving = false;
     if (isMine) settle(run);
     return isMine;
   }
 
-  /** A record that is not there was taken over. Where nothing is kept nobody else has it. */
-  async function removed({ key }: StoredCall): Promise<boolean> {
+  /** Takes a record off the disk, `put` in its place. `undefined`: nothing can be written; `false`: it was taken over. */
+  async function takeOff({ key }: StoredCall, put: StorageBatch['put'] = []): Promise<boolean | undefined> {
     let isThere = false;
-    const isDone = await core.disk.compact([callKeys.call(key)], ([record]) => {
+    const isDone = await core.disk.change([callKeys.call(key)], ([record]) => {
       isThere = record !== undefined;
-      return isThere ? { delete: [callKeys.call(key)] } : {};
+      return isThere ? { put, delete: [callKeys.call(key)] } : {};
     });
-    return isThere || !isDone;
+    return isDone ? isThere : undefined;
   }
 
   async function claim(call: StoredCall, key: MutationKey): Promise<StoredCall | undefined> {
     const own = { ...call, key };
-    let isThere = false;
-    const isDone = await core.disk.compact([callKeys.call(call.key)], ([record]) => {
-      isThere = record !== undefined;
-      return isThere ? { put: [callPut(own)], delete: [callKeys.call(call.key)] } : {};
-    });
+    const isTaken = await takeOff(call, [callPut(own)]);
     // Where nothing can be written any more it is sent as it is: whoever else does, it is one run.
-    if (!isDone) return call;
-    return isThere ? own : undefined;
+    if (isTaken === undefined) return call;
+    return isTaken ? own : undefined;
   }
 
-  function hold(call: StoredCall, isSent: boolean): void {
+  function add(call: StoredCall, isSent: boolean): void {
     const expire = (): void => void withdraw(call.run).then((isMine) => isMine && expired(call));
     // Whether a relay that may have heard of it lets it run, only that one can say.
     const isTimed = call.expiresAt > 0 && !isSent;
@@ -115,15 +115,14 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
   return {
     has: (run) => waiting.has(run),
     add(call) {
-      hold(call, false);
+      add(call, false);
       write({ put: [callPut(call)] });
       return toAsked(call);
     },
-    load(calls) {
-      // Those that were made before the device could be written to.
-      write({ put: [...waiting.values()].map(({ call }) => callPut(call)) });
-      for (const call of calls) if (!waiting.has(call.run)) hold(call, true);
+    hold(calls) {
+      for (const call of calls) if (!waiting.has(call.run)) add(call, true);
     },
+    keep: () => write({ put: [...waiting.values()].map(({ call }) => callPut(call)) }),
     claim,
     isHere,
     withdraw,
