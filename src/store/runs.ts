@@ -31,8 +31,8 @@ export interface Runs {
   list(): readonly RunItem[];
   readonly list$: Observable<readonly RunItem[]>;
   /**
-   * What the device kept of calls and cancels that the relay may not have heard of. Where there are other tabs, calls are
-   * left until it is known whose they are.
+   * What the device kept of calls and cancels that the relay may not have heard of. Where there are other tabs, they
+   * are left until it is known whose they are.
    */
   load(stored: StoredRequests): Promise<void>;
   /** The same of what another tab kept there that is gone. */
@@ -226,11 +226,11 @@ export function createRuns(options: RunsOptions): Runs {
     },
     list,
     list$: defer(() => merge(of(undefined), changed$)).pipe(map(list)),
-    load({ calls, cancels: wishes }) {
+    async load(stored) {
       // Those of before the device could be written to.
       waiting.keep();
       write({ put: [...cancels].map((id) => [callKeys.cancel(id), true]) });
-      return adopt({ calls: options.isShared ? [] : calls, cancels: wishes });
+      if (!options.isShared) await adopt(stored);
     },
     adopt,
     askers: () => waiting.all().flatMap(({ userId }) => userId ?? []),

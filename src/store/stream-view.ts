@@ -12,8 +12,8 @@ export interface ShownView {
   /** Nothing changes in it any more. */
   readonly isOver: boolean;
   say(attempt: number, said: Said): void;
-  /** No piece comes any more. */
-  whole(): void;
+  /** No piece comes any more: an attempt was the last, of which nothing more was for this viewer than it has. */
+  whole(attempt: number): void;
   /** The row is about to be shown; `settle` comes when it is. */
   willClose(): void;
   settle(): void;
@@ -84,21 +84,25 @@ export function createStreamView(run: string, kind: StreamKind): ShownView {
     };
   }
 
+  function say(number: number, now: Said): void {
+    // All of it is here: it is being told again.
+    if (failure || (isWhole && attempt === number)) return;
+    attempt = number;
+    if (said === now) return;
+    const isSame = said.state === now.state;
+    said = now;
+    wake();
+    if (!isSame) inTurn(() => state$.next(now.state));
+  }
+
   return {
     get isOver() {
       return !isOpen && (isWhole || failure !== undefined);
     },
-    say(number, now) {
-      // All of it is here: it is being told again.
-      if (failure || (isWhole && attempt === number)) return;
-      attempt = number;
-      if (said === now) return;
-      const isSame = said.state === now.state;
-      said = now;
-      wake();
-      if (!isSame) inTurn(() => state$.next(now.state));
-    },
-    whole() {
+    say,
+    whole(number) {
+      // What is shown is of an attempt before, and the last one had nothing to say.
+      if (number !== attempt) say(number, nothingSaid(kind));
       isWhole = true;
       wake();
       completeWhenOver();

@@ -72,7 +72,7 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
   function set(run: string, stream: KnownStream): void {
     streams.set(run, stream);
     if (stream.said) views.get(run)?.say(stream.attempt, stream.said);
-    if (isWhole(stream)) views.get(run)?.whole();
+    if (isWhole(stream)) views.get(run)?.whole(stream.end.attempt);
   }
 
   /** Nothing more comes of it. */
@@ -162,7 +162,7 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
       if (isClosed) view.fail(new CotableError('store.closed', {}));
       const stream = streams.get(run);
       if (stream?.said) view.say(stream.attempt, stream.said);
-      if (stream && isWhole(stream)) view.whole();
+      if (stream && isWhole(stream)) view.whole(stream.end.attempt);
       if (stream?.isClosed) view.willClose();
       view.settle();
       return view.view;
@@ -174,7 +174,8 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
   };
 }
 
-function isWhole({ attempt, said, end }: KnownStream): boolean {
+function isWhole(stream: KnownStream): stream is KnownStream & { readonly end: StreamEndFrame } {
+  const { attempt, said, end } = stream;
   return end !== undefined && (end.length === 0 || (attempt === end.attempt && said !== undefined && said.length >= end.length));
 }
 

@@ -15,7 +15,7 @@ const STALL_MS = 2_000;
 export interface TabsEvents {
   /** These are this tab's to send from now on. Resolves when they are. */
   adopt(ids: ReadonlySet<string>): Promise<void>;
-  /** So are these requests, of tabs that are gone; and the wish to cancel a run may be anybody's to send. */
+  /** So are these requests, of tabs that are gone; and the wish to cancel a run that the relay may know is anybody's to send. */
   adoptRequests(requests: StoredRequests): Promise<void>;
   /** Something is shown of others no more, though no entry came: what waited for it may be sent. */
   freed(): void;
@@ -155,8 +155,11 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     const { calls = [], cancels = [] } = (await core.disk.requests()) ?? {};
     const theirs = calls.filter(({ key }) => key.replica !== core.replicaName);
     const isOrphan = ({ key: { replica } }: (typeof theirs)[number]): boolean => !others.has(replica) || isOver(replica);
-    askers = new Set(theirs.flatMap((call) => (isOrphan(call) ? [] : [call.key.replica])));
-    await events.adoptRequests({ calls: theirs.filter(isOrphan), cancels });
+    const awaited = theirs.filter((call) => !isOrphan(call));
+    askers = new Set(awaited.map(({ key }) => key.replica));
+    // A relay that has not heard of a run can cancel nothing: the wish follows the call, from the tab that sends it.
+    const wishes = cancels.filter((id) => !awaited.some(({ run }) => run === id));
+    await events.adoptRequests({ calls: theirs.filter(isOrphan), cancels: wishes });
   }
 
   function sayHere(): void {
@@ -196,7 +199,7 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
       cancel();
       census = undefined;
       await takeOver((owner) => !others.has(owner));
-      if (askers.size > 0) await takeRequests(() => false);
+      await takeRequests(() => false);
     },
     heard(message, { from, device }) {
       // What was made before anybody was heard of nobody was told.

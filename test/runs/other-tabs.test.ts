@@ -94,3 +94,21 @@ it('[RC12] a tab that opens sends nothing of what another one, that is awake, wa
   await kept;
   expect(ran).toEqual(['kept']);
 });
+
+it('[RC12] a wish to cancel leaves behind the call it is about, with whoever sends that', async () => {
+  const { all, tabs, ran, open } = device();
+  for (const line of ['asking', 'heir']) all.hub.setAvailable(line, false);
+  const asking = open('asking');
+  const { id } = asking.action.silent({ id: 'not wanted' });
+  await asking.close();
+  const heir = open('heir');
+  await expect.poll(() => heir.runs.map(({ status }) => status)).toEqual(['pending']);
+  void heir.run('silent', id).cancel();
+  const other = open('other');
+  await other.synced;
+  await other.mutate.note({ id: 'n', what: 'behind what it has to send' }).then(({ confirmed }) => confirmed);
+  tabs.freeze('heir', true);
+  await expect.poll(() => other.runs.map(({ status }) => status), { timeout: 15_000 }).toEqual(['canceled']);
+  await all.relay.drain();
+  expect(ran).toEqual([]);
+});

@@ -128,6 +128,43 @@ describe('a viewer that has heard of a later attempt', () => {
   });
 });
 
+describe('a viewer of an attempt of which nothing outlived a crash', () => {
+  it('[SR54] does not take what it had said for the whole, when the last attempt says nothing while the viewer is away', async () => {
+    const { pass } = stopTime();
+    const runs = {
+      async talk({ broadcastStream, attempt }: { broadcastStream(text: string): void; attempt: number }) {
+        if (attempt > 1) return {};
+        broadcastStream('one');
+        throw Object.assign(new Error('not yet'), { retryAfterMs: 20_000 });
+      },
+    };
+    const all = scene(runs, { disk: () => ({ keptStreams: async () => [] }) });
+    const [ann, ben] = [all.open('ann'), all.open('ben')];
+    await pass(100);
+    await ann.mutate.go({ id: 'a' });
+    await pass(100);
+    const view = ben.stream('talk', ben.table('rows').get('a')?.run ?? '');
+    const pieces = view[Symbol.asyncIterator]();
+    const texts: string[] = [];
+    view.state$.subscribe((text) => texts.push(text));
+    expect(await pieces.next()).toEqual({ done: false, value: 'one' });
+    const restarted = all.restart();
+    await pass(10_000);
+    await restarted;
+    expect(ben.status.state).toBe('online');
+    expect(ann.runs).toMatchObject([{ status: 'waiting' }]);
+    all.hub.hold('ben');
+    await pass(20_000);
+    expect(ann.runs).toMatchObject([{ status: 'succeeded' }]);
+    all.hub.cut('ben');
+    all.hub.release('ben');
+    await pass(20_000);
+    await view.ended;
+    expect([view.state, texts]).toEqual(['', ['one', '']]);
+    await expect(pieces.next()).rejects.toMatchObject({ code: 'stream.reset' });
+  });
+});
+
 describe('an attempt whose room the relay throws out of memory', () => {
   it('[SR52] speaks on: its viewers miss nothing, and neither does the short log', async () => {
     const [more, end] = [gate(), gate()];
