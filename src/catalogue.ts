@@ -296,7 +296,7 @@ export const catalogue = {
     message: 'The viewer took nothing of its streams for {ms} ms',
     hint: 'The store connects again by itself and gets what it lacks.',
   },
-  'stream.reset': { httpStatus: 409, message: 'The stream began again in another attempt', hint: 'Read it again from its beginning.' },
+  'stream.reset': { httpStatus: 409, message: 'The stream began again', hint: 'Read it again from its beginning.' },
   'stream.gone': {
     httpStatus: 410,
     message: 'The stream of this run is not there any more',

@@ -46,9 +46,9 @@ export interface DeltaFrame {
 }
 
 /**
- * The stream is over, `length` is all that this viewer gets of that attempt; what of it has not come yet still does, unless
- * the relay has forgotten it: then `length` is more than there ever was, and `streams` does not name it. What it said is, or is
- * not, in the rows from the entry `seq` on.
+ * The stream is over, `length` is all that this viewer gets of that attempt; what of it has not come yet still does. A `length`
+ * that is more than there ever was says that `stream` follows and all of it again, with its end, or, where `streams` does not
+ * name it, that the relay has forgotten it. What it said is, or is not, in the rows from the entry `seq` on.
  */
 export interface StreamEndFrame {
   readonly type: 'streamEnd';

@@ -187,17 +187,17 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
   }
 
   /** Whether it has ended: the viewer is told of that. */
-  function tellEnd(viewer: StreamViewer, run: string): boolean {
-    const stream = ended.find(run);
-    if (stream) viewers.tellEnd(viewer, stream);
+  function tellEnd(viewer: StreamViewer, place: StreamPlace): boolean {
+    const stream = ended.find(place.run);
+    if (stream) viewers.tellEnd(viewer, stream, place);
     return stream !== undefined;
   }
 
   /** The same of one that is not open, and that may be forgotten. */
-  async function tellEveryEnd(viewer: StreamViewer, run: string): Promise<boolean> {
-    if (tellEnd(viewer, run)) return true;
-    const stored = await storage.run(room, run);
-    if (tellEnd(viewer, run)) return true;
+  async function tellEveryEnd(viewer: StreamViewer, place: StreamPlace): Promise<boolean> {
+    if (tellEnd(viewer, place)) return true;
+    const stored = await storage.run(room, place.run);
+    if (tellEnd(viewer, place)) return true;
     if (stored?.ending) viewers.tellForgotten(viewer, stored);
     return stored?.ending !== undefined;
   }
@@ -246,11 +246,11 @@ function createRoomStreams(options: RoomStreamsOptions, restored: readonly Strea
     async greet(head, viewer, places) {
       due(head);
       const open: StreamPlace[] = [];
-      for (const place of places.slice(0, MAX_GREETED)) if (openOf(place.run) || !(await tellEveryEnd(viewer, place.run))) open.push(place);
+      for (const place of places.slice(0, MAX_GREETED)) if (openOf(place.run) || !(await tellEveryEnd(viewer, place))) open.push(place);
       return open;
     },
     tellEnds(viewer, places) {
-      for (const { run } of places) tellEnd(viewer, run);
+      for (const place of places) tellEnd(viewer, place);
     },
     join: viewers.join,
     after: viewers.after,

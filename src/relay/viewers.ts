@@ -13,8 +13,10 @@ const PART_BYTES = 64 * 1024;
 /** The next part goes once no more than this of what was sent before has not left. */
 const DRAINED_BYTES = 16 * 1024;
 
-/** No viewer has all of a stream that nobody remembers. */
+/** No viewer has all of a stream that nobody remembers, nor of one that it has to be told again. */
 const UNKNOWN_LENGTH = Number.MAX_SAFE_INTEGER;
+/** The attempt of the place of a viewer that has to be told all of a stream again. */
+const AGAIN = -1;
 
 /** A stream that says something, or has ended with the entry `end` and is still remembered. */
 export interface ShownStream {
@@ -32,8 +34,8 @@ export interface Viewers {
   readonly areBehind: boolean;
   /** A link is level with the room: it gets what it lacks, given how far it says it is, and from then on what is new. */
   join(viewer: StreamViewer, places: readonly StreamPlace[]): void;
-  /** A stream has ended that a viewer says it knows. */
-  tellEnd(viewer: StreamViewer, stream: ShownStream): void;
+  /** A stream has ended that a viewer says it knows, up to a place. */
+  tellEnd(viewer: StreamViewer, stream: ShownStream, place: StreamPlace): void;
   /** Calls `then` once a viewer was sent all that was said to it: now, where it keeps up; never, when it goes before. */
   after(viewer: StreamViewer, then: () => void): void;
   /** The same of a run of which no stream is remembered: what the viewer lacks of that it never gets. */
@@ -125,10 +127,12 @@ export function createViewers(options: {
       // Nothing was said to it yet.
       if (all === 0 && end === undefined && (!place || place.attempt === 0)) continue;
       if (place?.attempt !== source.attempt) {
+        const isAgain = place?.attempt === AGAIN;
         place = { run: source.run, attempt: source.attempt, offset: 0 };
-        // First that it is over, if it is: what it says takes the place of no row any more.
-        if (end !== undefined) frames.push(ending(source.run, source.attempt, end, all));
-        if (all > 0 || end === undefined) frames.push(opening(source));
+        // First that it is over, if it is: what it says takes the place of no row any more. Who is told again knows that.
+        if (end !== undefined && !isAgain) frames.push(ending(source.run, source.attempt, end, all));
+        if (all > 0 || end === undefined || isAgain) frames.push(opening(source));
+        if (end !== undefined && isAgain) frames.push(ending(source.run, source.attempt, end, all));
         // Of this attempt it may never be sent anything, and still it is to hear of the end.
         if (end === undefined) watch(viewer, source.run);
       }
@@ -199,7 +203,7 @@ export function createViewers(options: {
     if (place.attempt !== source.attempt) return place;
     // It may have seen what was not kept; of what is said now it cannot have seen more than was sent.
     const isKnown = isRestored || place.offset <= source.sent(source.viewOf(viewer));
-    return isKnown && !source.isForSessions ? place : { ...place, attempt: -1 };
+    return isKnown && !source.isForSessions ? place : { ...place, attempt: AGAIN };
   }
 
   return {
@@ -224,8 +228,11 @@ export function createViewers(options: {
       void catchUp(viewer, places);
     },
 
-    tellEnd(viewer, { source, end }) {
-      if (end !== undefined) viewer.send(ending(source.run, source.attempt, end, source.length(source.viewOf(viewer))));
+    tellEnd(viewer, stream, place) {
+      const { source, end } = stream;
+      if (end === undefined) return;
+      const isAgain = placeIn(stream, viewer, place).attempt === AGAIN;
+      viewer.send(ending(source.run, source.attempt, end, isAgain ? UNKNOWN_LENGTH : source.length(source.viewOf(viewer))));
     },
 
     after(viewer, then) {
@@ -296,7 +303,8 @@ export function createViewers(options: {
         const isShown = source !== undefined && source.sent(source.viewOf(viewer)) > 0;
         const places = behind.get(viewer);
         if (isShown && places && !places.has(run)) places.set(run, nowhere(run));
-        if (isShown || places?.has(run) || watchers?.has(viewer)) viewer.sendMessage(endFor(viewer));
+        if (source && places?.get(run)?.attempt === AGAIN) viewer.send(ending(run, source.attempt, seq, UNKNOWN_LENGTH));
+        else if (isShown || places?.has(run) || watchers?.has(viewer)) viewer.sendMessage(endFor(viewer));
       }
       watching.delete(run);
     },

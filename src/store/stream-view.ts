@@ -22,6 +22,8 @@ export interface ShownView {
 
 export function createStreamView(run: string, kind: StreamKind): ShownView {
   let attempt = 0;
+  /** How often it began from nothing. */
+  let beginnings = 0;
   let said = nothingSaid(kind);
   let isWhole = false;
   let isClosing = false;
@@ -52,12 +54,12 @@ export function createStreamView(run: string, kind: StreamKind): ShownView {
     async function step(): Promise<IteratorResult<unknown>> {
       while (!isDetached) {
         if (pieces.length > 0) return { done: false, value: pieces.shift() };
-        if (of !== attempt) {
+        if (of !== beginnings) {
           if (at > 0) {
             isDetached = true;
             throw new CotableError('stream.reset', { run });
           }
-          of = attempt;
+          of = beginnings;
         }
         // Nothing is kept for who is slow but its place: what is new is read from the state.
         pieces = [...piecesAfter(said, at)];
@@ -87,6 +89,8 @@ export function createStreamView(run: string, kind: StreamKind): ShownView {
   function say(number: number, now: Said): void {
     // All of it is here: it is being told again.
     if (failure || (isWhole && attempt === number)) return;
+    // Another attempt, or the same one told again: what was for another session of this store is not for this one.
+    if (attempt !== number || now.length < said.length) beginnings += 1;
     attempt = number;
     if (said === now) return;
     const isSame = said.state === now.state;

@@ -116,13 +116,13 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
       return true;
     },
     end(frame) {
-      const { attempt, length } = frame;
-      const stream = streams.get(frame.run);
+      const { run, attempt, length } = frame;
+      const stream = streams.get(run) ?? { attempt, cell: undefined, said: undefined, isClosed: false };
       // Of the last attempt nothing was for this viewer: what it has is from one before.
-      if (stream?.said && stream.attempt !== attempt && length === 0)
-        set(frame.run, { ...stream, attempt, said: nothingSaid(stream.said.kind), end: frame });
-      else if (stream) set(frame.run, { ...stream, end: frame });
-      else set(frame.run, { attempt: frame.attempt, cell: undefined, said: undefined, end: frame, isClosed: false });
+      const isPast = stream.said !== undefined && stream.attempt !== attempt && length === 0;
+      const ending = { ...stream, ...(isPast && { attempt, said: nothingSaid(stream.said.kind) }), end: frame };
+      set(run, ending);
+      if (ending.isClosed && isWhole(ending)) drop(run);
     },
     gone(run) {
       drop(run);

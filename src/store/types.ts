@@ -180,8 +180,8 @@ export interface RunItem {
  * What a run says while it works, as far as it is for this user or session. Iterating gives its pieces from the beginning,
  * in the order they were said: of a text what is new as one string, of `items` each, of `value` the latest and no more.
  * Several may iterate at once, each as slowly as it likes; leaving the loop detaches it. The loop ends with the last piece.
- * It throws `stream.reset` when the run begins again in another attempt and something was given of the one before,
- * `stream.gone`, or `store.closed`.
+ * It throws `stream.reset` when something was given and the stream begins with nothing again: the run in another attempt, or
+ * on a new link, whose session is another one, when some of it was for sessions; or `stream.gone`, or `store.closed`.
  */
 export interface StreamView<Piece, State> extends AsyncIterable<Piece> {
   /** What was said so far: the text, the list, or the latest value. A new attempt begins with nothing. */

@@ -150,7 +150,8 @@ describe('in a real browser', () => {
     expect(process.length).toBeGreaterThan(0);
     for (const id of process) globalThis.process.kill(id, 'SIGSTOP');
     const other = await scene.open(context, 'frozen');
-    await eventually(async () => (await scene.log('frozen')).length).toBe(3);
+    // What else is shown tells why, where it fails.
+    await eventually(async () => ({ ...(await other.status()), kept: (await scene.log('frozen')).length })).toMatchObject({ kept: 3 });
     await other.level();
     await expectOnce('frozen', stored);
     for (const id of process) globalThis.process.kill(id, 'SIGCONT');

@@ -165,6 +165,46 @@ describe('a viewer of an attempt of which nothing outlived a crash', () => {
   });
 });
 
+describe('a viewer that comes back as another session', () => {
+  for (const last of ['last', 'more than before', ''])
+    it(`[SR55] gets all that is for that one and no more, when the stream ended with '${last}' meanwhile`, async () => {
+      const { pass } = stopTime();
+      const end = gate();
+      let session = '';
+      const all = scene({
+        async talk({ broadcastStream, streamTo }) {
+          if (last !== '') broadcastStream('all ');
+          streamTo([session], 'mine');
+          await end.passed;
+          if (last !== '') broadcastStream(last);
+          return {};
+        },
+      });
+      const [ann, ben] = [all.open('ann'), all.open('ben')];
+      await pass(100);
+      session = ben.sessionId ?? '';
+      await ann.mutate.go({ id: 'a' });
+      await pass(100);
+      const view = ben.stream('talk', ben.table('rows').get('a')?.run ?? '');
+      const pieces = view[Symbol.asyncIterator]();
+      const first = await pieces.next();
+      expect(first.value).toBe(last === '' ? 'mine' : 'all mine');
+      all.hub.hold('ben');
+      end.open();
+      await pass(20_000);
+      all.hub.cut('ben');
+      all.hub.release('ben');
+      await pass(20_000);
+      await view.ended;
+      expect(ben.sessionId).not.toBe(session);
+      expect(view.state).toBe(last === '' ? '' : `all ${last}`);
+      await expect(pieces.next()).rejects.toMatchObject({ code: 'stream.reset' });
+      const again: string[] = [];
+      for await (const piece of view) again.push(piece);
+      expect(again.join('')).toBe(view.state);
+    });
+});
+
 describe('an attempt whose room the relay throws out of memory', () => {
   it('[SR52] speaks on: its viewers miss nothing, and neither does the short log', async () => {
     const [more, end] = [gate(), gate()];
