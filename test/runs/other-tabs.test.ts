@@ -112,3 +112,22 @@ it('[RC12] a wish to cancel leaves behind the call it is about, with whoever sen
   await all.relay.drain();
   expect(ran).toEqual([]);
 });
+
+it('[RC12] a tab that cannot send is taken over from where it holds up another one; one that only has requests holds up nobody', async () => {
+  const { all, ran, open } = device();
+  const [asking, writing, staying] = [open('asking'), open('writing'), open('staying')];
+  await Promise.all([asking, writing, staying].map((store) => store.synced));
+  for (const line of ['asking', 'writing', 'staying']) all.hub.setAvailable(line, false);
+  await expect.poll(() => [asking, writing, staying].map(({ status }) => status.state)).toEqual(Array(3).fill('offline'));
+  const asked = asking.action.silent({ id: 'may be taken back' });
+  await writing.mutate.note({ id: 'n', what: 'first' });
+  await expect.poll(() => staying.table('log').get('n')?.what).toBe('first');
+  const behind = await staying.mutate.note({ id: 'n', what: 'second' });
+  all.hub.setAvailable('staying', true);
+  await behind.confirmed;
+  await asked.cancel();
+  all.hub.setAvailable('asking', true);
+  await asking.mutate.note({ id: 'n', what: 'third' }).then(({ confirmed }) => confirmed);
+  await all.relay.drain();
+  expect([asked.status, ran]).toEqual(['canceled', []]);
+}, 30_000);
