@@ -75,6 +75,11 @@ export interface SimulateOptions<S extends AnySchema, P extends Platform = NoPla
 export interface Watcher {
   /** Of the store. */
   readonly userId: string;
+  /**
+   * Whether the last link of the store lost a message and went on, as none should: until the next one the store may show
+   * things out of step.
+   */
+  isLeaky(): boolean;
   /** Something is shown that cannot be: the run fails. */
   violated(what: string): void;
 }
@@ -221,7 +226,11 @@ async function playRound<S extends AnySchema, P extends Platform>(
     const watched: unknown = watch(tab, tables, marks, ledger, runs, count, isExcused);
     const store = watched as Store<S>;
     stores.set(tab, store);
-    options.watch?.(store, { userId, violated: (what) => tab.party.isAlive && ledger.violated(`${tab.party.name}: ${what}`) });
+    options.watch?.(store, {
+      userId,
+      isLeaky: () => world.network.isLeaky(tab.party),
+      violated: (what) => tab.party.isAlive && ledger.violated(`${tab.party.name}: ${what}`),
+    });
     return tab;
   };
   const actIn = (tab: Tab): void => {
