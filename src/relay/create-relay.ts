@@ -56,13 +56,14 @@ export interface Relay<S extends AnySchema> {
   /** The same for a server of `node:http` and what is made of it, such as Express: a request listener. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   /**
-   * Closes the links of a user with `auth.revoked`, and what they read of flows. Stores and clients come back by themselves:
-   * whether they are let in then is for `authenticate`. Runs that the user asked for go on.
+   * Closes the links of a user with `auth.revoked`, and answers of flows and events that they read. Stores and clients come
+   * back by themselves: whether they are let in then is for `authenticate`. Runs that the user asked for go on.
    */
   revoke(userId: string): void;
   /**
    * Asks `authorize` again for the links of a room, or of all rooms: one that may do nothing there any more is closed with
-   * `auth.forbidden`, others are told when what they may do has changed. Resolves when each has been asked.
+   * `auth.forbidden`, others are told when what they may do has changed. So it asks for answers of flows and events that are
+   * being read, and ends those of who may not read there any more. Resolves when each has been asked.
    */
   recheck(room?: string): Promise<void>;
   /** Runs a mutator as the relay (`ctx.userId` is `system`). Resolves when the mutation is kept. */

@@ -60,10 +60,12 @@ export interface Guard {
   mayWrite(caller: Caller, room: string): Promise<boolean>;
   /** The session as its own store is told of it: what the schema declares, since only that is for both sides. */
   told(caller: Caller): Session | undefined;
-  /** What is being asked about this user gets `auth.revoked`: the answer may be of before. So do those who wait to hear of it. */
+  /** What is being asked about this user gets `auth.revoked`: the answer may be of before. So does what the user is reading. */
   revoke(userId: string): void;
-  /** Aborted with `auth.revoked` when this user is revoked, until `over` is. */
-  revoked(userId: string, over: AbortSignal): AbortSignal;
+  /** Asks again about what is being read in a room, or in all. Resolves when each has been asked. */
+  recheck(room?: string): Promise<void>;
+  /** The caller reads an answer that goes on: aborted when the user is revoked or may not read there any more, until `over` is. */
+  reading(caller: Caller, room: string, over: AbortSignal): AbortSignal;
 }
 
 /** How a device calls itself where nobody has said whose it is. */
@@ -81,7 +83,7 @@ export function createGuard(options: {
   /** For each question that is not answered yet, who was revoked since it was asked. */
   const asking = new Set<Set<string>>();
   /** Who reads an answer that goes on. */
-  const reading = new Set<{ readonly userId: string; readonly cut: AbortController }>();
+  const readers = new Set<{ readonly caller: Caller; readonly room: string; readonly cut: AbortController }>();
   if (!authenticate) {
     logger.warn({ mode: 'development' }, 'DEVELOPMENT MODE: the backend has no authenticate hook, so everybody is who they say they are');
   }
@@ -154,25 +156,31 @@ export function createGuard(options: {
     }
   }
 
+  async function mayWrite({ session }: Caller, room: string): Promise<boolean> {
+    if (!authorize) return true;
+    const refuse = (cause?: unknown): CotableError => new CotableError('auth.forbidden', { room }, { cause });
+    const rights = await within(() => authorize(session as never, room), refuse);
+    if (rights !== 'read' && rights !== 'write') throw refuse();
+    return rights === 'write';
+  }
+
   return {
     hasHooks: authenticate !== undefined || authorize !== undefined,
     identify,
-    async mayWrite({ session }, room) {
-      if (!authorize) return true;
-      const refuse = (cause?: unknown): CotableError => new CotableError('auth.forbidden', { room }, { cause });
-      const rights = await within(() => authorize(session as never, room), refuse);
-      if (rights !== 'read' && rights !== 'write') throw refuse();
-      return rights === 'write';
-    },
+    mayWrite,
     told: ({ session }) => (schema.session ? session : undefined),
     revoke(userId) {
       for (const revoked of asking) revoked.add(userId);
-      for (const reader of [...reading]) if (reader.userId === userId) reader.cut.abort(new CotableError('auth.revoked', {}));
+      for (const { caller, cut } of readers) if (caller.userId === userId) cut.abort(new CotableError('auth.revoked', {}));
     },
-    revoked(userId, over) {
-      const reader = { userId, cut: new AbortController() };
-      reading.add(reader);
-      over.addEventListener('abort', () => reading.delete(reader));
+    async recheck(room) {
+      const asked = [...readers].filter((reader) => room === undefined || reader.room === room);
+      await Promise.all(asked.map(({ caller, room: at, cut }) => mayWrite(caller, at).catch((error: unknown) => cut.abort(error))));
+    },
+    reading(caller, room, over) {
+      const reader = { caller, room, cut: new AbortController() };
+      readers.add(reader);
+      over.addEventListener('abort', () => readers.delete(reader));
       return reader.cut.signal;
     },
   };

@@ -55,7 +55,7 @@ export interface RelayCore {
   readonly guard: Guard;
   /** Closes the links of a user with `auth.revoked`, and answers of theirs that go on. */
   revoke(userId: string): void;
-  /** Asks for the links of a room, or of all, what they may do there. Resolves when each has been asked. */
+  /** Asks for the links of a room, or of all, what they may do there, and for answers that go on. Resolves when each has been asked. */
   recheck(room?: string): Promise<void>;
   readonly runs: RunAdmin;
   /** Runs and their streams, for doors other than links. */
@@ -289,7 +289,8 @@ export function createRelayOf(parts: RelayParts): RelayCore {
       for (const member of [...links.values()]) if (member.userId === userId) member.fail(new CotableError('auth.revoked', {}));
     },
     async recheck(room) {
-      await Promise.all([...links.values()].map((member) => (room === undefined || member.room === room) && member.recheck()));
+      const asked = [...links.values()].filter((member) => room === undefined || member.room === room);
+      await Promise.all([guard.recheck(room), ...asked.map((member) => member.recheck())]);
     },
     async mutate(name, mutator, input) {
       const opened = await roomOf(name);

@@ -171,6 +171,27 @@ describe('an event asked for over HTTP', () => {
     expect([refused.status, refused.headers.get('content-type')]).toEqual([400, 'application/json']);
   });
 
+  it.each(['revoke', 'recheck'] as const)('[EV42] ends what somebody reads by %s; what they asked for goes on', async (way) => {
+    const gone = new Set<string>();
+    const { http, open, calls, relay } = await counter({ authorize: ({ userId }) => (gone.has(userId) ? 'none' : 'write') });
+    const asked = { data: { amount: 9 }, receiver: 'room', idempotencyKey: 'k' };
+    const read = (token: string): Promise<Response> =>
+      call(http, { body: asked, path: '/sync/examples/updateCounter/v1?stream=true', headers: { authorization: `Bearer ${token}` } });
+    const [ann, ben] = [eventsOf(await read('ann')), eventsOf(await read('ben'))];
+    for (const events of [ann, ben]) expect((await events.next()).value).toEqual({ event: 'stream', data: { step: 1 } });
+    gone.add('ann');
+    if (way === 'revoke') relay.revoke('ann');
+    else await relay.recheck('room');
+    expect(await all(ann)).toEqual([]);
+    open();
+    expect((await all(ben)).map(({ event }) => event)).toEqual(['stream', 'final']);
+    await relay.drain();
+    expect(calls).toEqual([9, 9]);
+    gone.clear();
+    expect(await (await call(http, { body: asked })).json()).toMatchObject({ status: 'success', result: { newValue: 10 } });
+    expect(calls).toEqual([9, 9]);
+  });
+
   it('[EV9 CX7] goes on when who asked is gone', async () => {
     const { http, enter, open, calls } = await counter();
     const ben = await enter('', { token: 'ben' });

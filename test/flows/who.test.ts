@@ -155,6 +155,27 @@ describe('who asks a flow', () => {
     expect(typesOf(await allEvents(await served.get(path, as('ann')))).at(-1)).toBe('request.completed');
   });
 
+  it('[FL39] reads for as long as they may read there', async () => {
+    wait = gate();
+    const gone = new Set<string>();
+    const served = await serve([flow], {
+      backend: {
+        authenticate: ({ token = '' }) => ({ userId: token }),
+        authorize: ({ userId }) => (gone.has(userId) ? 'none' : 'write'),
+      },
+    });
+    const response = await served.post('/api/flows/app/actions/talk', { input: {} }, as('ann'));
+    const { requestId } = (await response.json()) as Kept;
+    const path = `/api/flows/app/requests/${requestId}/stream`;
+    const [kept, cut] = [await served.get(path, as('ann')), await served.get(path, as('bob'))];
+    gone.add('bob');
+    await served.relay.recheck('another room');
+    await served.relay.recheck();
+    expect(typesOf(await allEvents(cut))).not.toContain('request.completed');
+    wait.open();
+    expect(typesOf(await allEvents(kept)).at(-1)).toBe('request.completed');
+  });
+
   it('[FL36] has so many requests in a minute: one more is answered with 429, and nothing of it is kept', async () => {
     const served = await serve([flow], { limits: { flowRequestsPerMinute: 2 } });
     const before = calls.length;

@@ -5,6 +5,7 @@ import { getRequestListener, serve as serveHono } from '@hono/node-server';
 import { http } from 'cotable/transports/http';
 import { webSocket } from 'cotable/transports/websocket';
 import type { BackendConfig } from 'cotable/relay';
+import express from 'express';
 import { Hono } from 'hono';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -79,6 +80,24 @@ describe('a relay in a server that is there already', () => {
     for (const [index, store] of stores.entries()) await kept(store.mutate.note({ id: `n${index}`, title: 'N' }));
     expect(await (await fetch(`http://127.0.0.1:${port}/page`)).text()).toBe('the app');
     expect(await (await fetch(`http://127.0.0.1:${port}/sync/nothing`)).json()).toMatchObject({ errorCode: 'request.notFound' });
+    await Promise.all(stores.map((store) => store.close()));
+  });
+
+  test('[HR6] is mounted in an Express app, before what reads bodies', async () => {
+    const relay = startRelay();
+    const app = express();
+    app.use('/sync', relay.handle);
+    app.use(express.json());
+    app.post('/page', ({ body }, response) => void response.json({ app: body as unknown }));
+    const { server, host } = await serve(app);
+    relay.attach(server, { path: '/sync' });
+    const stores = [openStore([webSocket(`ws://${host}/sync`, { WebSocket })], 'alice'), openStore([http(`http://${host}/sync`)], 'bob')];
+    for (const [index, store] of stores.entries()) await kept(store.mutate.note({ id: `n${index}`, title: 'N' }));
+    expect(await stores[1]?.action.answer({ id: 'n1' })).toEqual({ text: '' });
+    const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"a":1}' };
+    expect(await (await fetch(`http://${host}/page`, json)).json()).toEqual({ app: { a: 1 } });
+    expect(await (await fetch(`http://${host}/sync/openapi.json`)).json()).toMatchObject({ openapi: '3.1.0' });
+    expect(await (await fetch(`http://${host}/sync/nothing`)).json()).toMatchObject({ errorCode: 'request.notFound' });
     await Promise.all(stores.map((store) => store.close()));
   });
 

@@ -4,7 +4,7 @@ import { randomName } from '../../mutation/mutation-id.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import { jsonSchemaOf } from '../../schema/json-schema.ts';
-import type { Guard } from '../guard.ts';
+import type { Caller, Guard } from '../guard.ts';
 import { EVENT_STREAM_HEADERS, toEventStream, type ServerSentEvent } from '../web/event-stream.ts';
 import { PROBLEM } from '../web/openapi.ts';
 import type { Router, WebEnv } from '../web/router.ts';
@@ -29,19 +29,23 @@ export function syncRouter(options: {
 }): Router {
   const { events, guard, random, clock, logger } = options;
 
-  async function callerOf(handshake: WebEnv['Variables']['handshake'], { userId, room }: Body): Promise<EventCaller> {
-    const known = await guard.identify(handshake, userId).catch((error: unknown) => {
-      // Some events are for nobody that is known, too.
+  /** `undefined`: nobody that is known, whom some events are for, too. */
+  async function known(handshake: WebEnv['Variables']['handshake'], { userId }: Body): Promise<Caller | undefined> {
+    return guard.identify(handshake, userId).catch((error: unknown) => {
       if (!isCotableError(error, 'auth.required')) throw error;
+      return undefined;
     });
+  }
+
+  function toEventCaller(caller: Caller | undefined, ip: string, room: string): EventCaller {
     return {
-      userId: known?.userId ?? '',
-      session: known?.session ?? null,
+      userId: caller?.userId ?? '',
+      session: caller?.session ?? null,
       // It has no link: what is said to it alone goes by this name.
       sessionId: nameOf(random),
-      ip: handshake.ip,
+      ip,
       async mayAsk() {
-        if (known && !(await guard.mayWrite(known, room))) throw new CotableError('auth.forbidden', { room });
+        if (caller && !(await guard.mayWrite(caller, room))) throw new CotableError('auth.forbidden', { room });
       },
     };
   }
@@ -76,15 +80,17 @@ export function syncRouter(options: {
         // Whether there is such an event is told before anything else of the request is looked at.
         events.table.find(name, version);
         const body = readBody(await req.text());
-        const caller = await callerOf(handshake, body);
+        const caller = await known(handshake, body);
         const request = req.header('idempotency-key') ?? body.idempotencyKey ?? nameOf(random);
-        const taken = await events.door.ask({ ...body, name, version, request }, caller);
+        const taken = await events.door.ask({ ...body, name, version, request }, toEventCaller(caller, handshake.ip, body.room));
         const wantsStream = req.query('stream') === 'true' || (req.header('accept') ?? '').includes('text/event-stream');
         if (!wantsStream) return respond(await taken.outcome);
         // The request goes on without who asked.
         const left = new AbortController();
         const broken = (error: unknown): void => logger.info({ room: body.room, run: taken.run, error }, 'an answer broke off');
-        const told = toEventStream(tell(taken, locale, left.signal), { clock, until: Infinity, left, failed: broken });
+        const cut = caller && guard.reading(caller, body.room, left.signal);
+        const until = caller?.expiresAt ?? Infinity;
+        const told = toEventStream(tell(taken, locale, left.signal), { clock, until, cut, left, failed: broken });
         return context.body(told, 200, EVENT_STREAM_HEADERS);
       } catch (error) {
         return respond(refusal(error));

@@ -144,7 +144,7 @@ export function flowRouter(options: {
 
   function eventsOf(context: Web, kind: string, run: StoredRun, caller: Caller | undefined, from: Place | undefined): Response {
     const left = new AbortController();
-    const cut = caller && guard.revoked(caller.userId, left.signal);
+    const cut = caller && guard.reading(caller, run.room, left.signal);
     const { userId } = caller ?? run;
     const events = written(tell(desk, kind, run, { userId, sessionId: freshSecret() }, from, left.signal));
     const failed = (error: unknown): void => logger.info({ room: run.room, run: run.id, error }, 'events of a request broke off');
