@@ -39,14 +39,16 @@ export interface Disk {
   outbox(): Promise<readonly ForeignMutation[] | undefined>;
   /** The same of what was asked of the relay about runs. */
   requests(): Promise<StoredRequests | undefined>;
-  /** Gives up the disk: nothing is written there from now on. */
+  /** Gives up the disk: nothing is written there from now on, and what lies there is others'. */
   letGo(): void;
+  readonly isLetGo: boolean;
 }
 
 /** `notKept` hears each time something is not on disk. */
 export function createDisk(notKept: (error: CotableError) => void): Disk {
   let journal: Journal | undefined;
   let isKept = true;
+  let isLetGo = false;
   /** How many writes of each mutation are under way. */
   const unstored = new Map<string, number>();
 
@@ -164,8 +166,12 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     },
     outbox: () => look((opened) => opened.outbox()),
     requests: () => look((opened) => opened.requests()),
+    get isLetGo() {
+      return isLetGo;
+    },
     letGo() {
       journal = undefined;
+      isLetGo = true;
     },
   };
 }

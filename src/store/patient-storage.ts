@@ -6,8 +6,9 @@ import type { ClientDatabase, ClientStorage } from '../ports/client-storage.ts';
 const ANSWER_MS = 15_000;
 
 /**
- * A storage that always answers: what the one below does not answer in time rejects with `storage.unavailable`. What was
- * asked of it may still happen, in its turn; a change to be made by `update` does not. A `close` just ends.
+ * A storage that always answers: what the one below does not answer in time rejects with `storage.unavailable`, and so does,
+ * at once, what is asked before that has its answer. What was asked of it may still happen, in its turn; a change to be made
+ * by `update` does not. A `close` just ends.
  */
 export function patientStorage(storage: ClientStorage, clock: Clock): ClientStorage {
   return {
@@ -24,27 +25,39 @@ export function patientStorage(storage: ClientStorage, clock: Clock): ClientStor
 }
 
 function patient(database: ClientDatabase, clock: Clock): ClientDatabase {
-  const orFail = <T>(what: string, answer: Promise<T>): Promise<T> =>
-    answered(clock, answer, () => {
+  /** How many calls were given up and have no answer yet: what is asked now would wait behind those. */
+  let stuck = 0;
+
+  async function orFail<T>(what: string, ask: () => Promise<T>, givenUp = (): void => undefined): Promise<T> {
+    if (stuck > 0) throw noAnswer(what);
+    const answer = ask();
+    return answered(clock, answer, () => {
+      const over = (): void => void (stuck -= 1);
+      stuck += 1;
+      answer.then(over, over);
+      givenUp();
       throw noAnswer(what);
     });
+  }
+
   return {
     get durable() {
       return database.durable;
     },
     wasLost: database.wasLost ?? false,
-    range: (prefix) => orFail('read', database.range(prefix)),
-    write: (batch) => orFail('write', database.write(batch)),
+    range: (prefix) => orFail('read', () => database.range(prefix)),
+    write: (batch) => orFail('write', () => database.write(batch)),
     update(keys, change) {
       let isLate = false;
       const inTime: typeof change = (values) => {
         if (isLate) throw noAnswer('write');
         return change(values);
       };
-      return answered(clock, database.update(keys, inTime), () => {
-        isLate = true;
-        throw noAnswer('write');
-      });
+      return orFail(
+        'write',
+        () => database.update(keys, inTime),
+        () => (isLate = true),
+      );
     },
     close: () => answered(clock, database.close(), () => undefined),
   };

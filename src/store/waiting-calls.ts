@@ -75,14 +75,15 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
     return isMine;
   }
 
-  /** Takes a record off the disk, `put` in its place. `undefined`: nothing can be written; `false`: it was taken over. */
+  /** Takes a record off the disk, `put` in its place. `undefined`: nothing can be written; `false`: it was, or may be, taken over. */
   async function takeOff({ key }: StoredCall, put: StorageBatch['put'] = []): Promise<boolean | undefined> {
     let isThere = false;
     const isDone = await core.disk.change([callKeys.call(key)], ([record]) => {
       isThere = record !== undefined;
       return isThere ? { put, delete: [callKeys.call(key)] } : {};
     });
-    return isDone ? isThere : undefined;
+    // What a page lies down that is too old is a newer one's.
+    return isDone || core.disk.isLetGo ? isThere : undefined;
   }
 
   async function claim(call: StoredCall, key: MutationKey): Promise<StoredCall | undefined> {

@@ -14,6 +14,8 @@ export interface DevicePage {
   /** All there ever were. */
   readonly statuses: readonly ShownStatus[];
   readonly ids: readonly string[];
+  /** Of its databases, how many are open. */
+  readonly transactions: number;
   /** How long `ready` took, in milliseconds; and what it rejected with. */
   readonly ready: Promise<{ readonly ms: number; readonly error: string | undefined }>;
   /** Makes a mutation of so many characters; what became of `stored`: that word, or the code it rejected with. */
@@ -31,6 +33,15 @@ declare global {
     report(id: string): Promise<void>;
   }
 }
+
+let transactions = 0;
+const begin = IDBDatabase.prototype.transaction;
+IDBDatabase.prototype.transaction = function (...args) {
+  const transaction = begin.apply(this, args);
+  transactions += 1;
+  for (const end of ['complete', 'abort']) transaction.addEventListener(end, () => (transactions -= 1));
+  return transaction;
+};
 
 const params = new URLSearchParams(location.search);
 const [userId, relay] = [params.get('user') ?? '', params.get('relay') ?? ''];
@@ -88,6 +99,9 @@ window.device = {
       .table('notes')
       .entries()
       .map(([id]) => id);
+  },
+  get transactions() {
+    return transactions;
   },
   confirmed: async () => last?.confirmed,
   keepWriting(name) {

@@ -30,6 +30,8 @@ export interface Device {
   confirmed(): Promise<void>;
   /** Level, and nothing is pending. */
   level(): Promise<void>;
+  /** Without a way to the relay, and done with its disk for now. */
+  idle(): Promise<void>;
   /** Loads it again: it is a new open of the store then. */
   reload(): Promise<Device>;
 }
@@ -89,6 +91,10 @@ export async function openDeviceScene(): Promise<DeviceScene> {
       write: (id, length) => page.evaluate(([text, size]) => window.device.write(text, size), [id, length] as const),
       confirmed: () => page.evaluate(() => window.device.confirmed()),
       level: async () => void (await eventually(status).toMatchObject({ state: 'online', pending: 0 })),
+      async idle() {
+        const state = () => page.evaluate(() => [window.device.status.state, window.device.transactions] as const);
+        await eventually(state).toEqual(['offline', 0]);
+      },
       async reload() {
         await page.reload();
         return deviceOf(page);

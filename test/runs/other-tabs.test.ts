@@ -10,7 +10,7 @@ interface Device {
   /** What ran, by its input. */
   readonly ran: string[];
   /** A tab, with a line to the relay of its own. */
-  open(name: string): Store<S>;
+  open(name: string, schemaVersion?: number): Store<S>;
 }
 
 function device(): Device {
@@ -31,9 +31,9 @@ function device(): Device {
     all,
     tabs,
     ran,
-    open(name) {
+    open(name, schemaVersion = 1) {
       const transports = [all.hub.transport(name), tabs.transport(name)];
-      const store = createStore({ schema, mutators, room: 'room', storage, transports, userId: 'ann' });
+      const store = createStore({ schema: { ...schema, schemaVersion }, mutators, room: 'room', storage, transports, userId: 'ann' });
       onTestFinished(() => store.close());
       return store;
     },
@@ -59,7 +59,7 @@ it('[RC12] what a tab asked for that closes without a way to the relay another o
 
 it('[RC12] so it does once it is back itself, and for a tab that has crashed; what a tab asked for that is awake is its own', async () => {
   const { all, tabs, ran, open } = device();
-  const [closing, crashing, awake, staying] = ['closing', 'crashing', 'awake', 'staying'].map(open);
+  const [closing, crashing, awake, staying] = ['closing', 'crashing', 'awake', 'staying'].map((name) => open(name));
   const lines = { closing, crashing, awake, staying };
   await Promise.all(Object.values(lines).map((store) => store?.synced));
   for (const line of Object.keys(lines)) all.hub.setAvailable(line, false);
@@ -131,3 +131,22 @@ it('[RC12] a tab that cannot send is taken over from where it holds up another o
   await all.relay.drain();
   expect([asked.status, ran]).toEqual(['canceled', []]);
 }, 30_000);
+
+it.each(['cancel', 'expiresIn'])(
+  '[RC12] what a tab asked for that turns out to be too old is for the newer one to take back: %s',
+  async (way) => {
+    const { all, open } = device();
+    for (const line of ['older', 'newer']) all.hub.setAvailable(line, false);
+    const older = open('older');
+    await older.ready;
+    const asked = older.action.silent({ id: 'x' }, way === 'expiresIn' ? { expiresIn: 100 } : {});
+    // A write that comes behind it.
+    await older.mutate.note({ id: 'n', what: 'behind it' }).then(({ stored }) => stored);
+    const newer = open('newer', 2);
+    await expect.poll(() => older.status.state).toBe('error');
+    await expect.poll(() => newer.runs.map(({ status }) => status)).toEqual(['pending']);
+    if (way === 'cancel') void asked.cancel();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect([asked.status, newer.runs.length]).toEqual(['pending', 1]);
+  },
+);

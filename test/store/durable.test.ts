@@ -1,6 +1,7 @@
 import { createStore, type ClientDatabase, type ClientStorage, type DatabaseWatch, type Durability } from 'cotable';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createTabNet } from '../tabs/tab-net.ts';
 import { collect, createWorld, level, mutatorsWith, schema, type TestStore } from '../spec/support.ts';
 
 /** A storage that says of itself what it is told to say. */
@@ -199,6 +200,27 @@ describe('a storage that never answers', () => {
     await (
       await alice.mutate.note({ id: 'a', title: 'sent' })
     ).confirmed;
+  });
+
+  it('[DV6] to anything but the first read is waited for once, by a tab that takes over from others too', async () => {
+    const deaf = deafStorage({ range: never, write: never, update: never });
+    const world = createWorld();
+    const tabs = createTabNet();
+    const gone = world.open('alice', { storage: deaf.storage });
+    await gone.synced;
+    world.hub.setAvailable('alice', false);
+    await gone.mutate.note({ id: 'a', title: 'of a tab that hangs' }).then(({ stored }) => stored);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const transports = [world.hub.transport('other'), tabs.transport('other')];
+    const other = createStore({ schema, mutators: mutatorsWith(), room: 'room', storage: deaf.storage, transports, userId: 'alice' });
+    onTestFinished(() => other.close());
+    await other.ready;
+    deaf.deafen();
+    // Second by second: what is said between them takes its turns.
+    for (let second = 0; second < 30; second++) await vi.advanceTimersByTimeAsync(1_000);
+    expect(other.status).toMatchObject({ state: 'online', durable: false, reason: { code: 'storage.unavailable' } });
+    await vi.advanceTimersByTimeAsync(20_000);
   });
 
   it('[DV6] to a later write keeps nothing from being sent, and nothing from being closed', async () => {
