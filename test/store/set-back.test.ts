@@ -176,4 +176,57 @@ describe('a device that keeps nothing, with something pending that cannot run ag
     expect(ann.rejections.map(({ id }) => id)).toEqual([receipt.id]);
     expect(idsOf(ann)).toEqual(['last']);
   });
+
+  it('[SB5] tells of a rejection until what it gave up arrives after all, sent by another tab', async () => {
+    const hub = memoryHub();
+    const stop = start(hub, memoryRelayDisk());
+    const real = memoryClientStorage({ durable: true });
+    let isFull = false;
+    const failing: ClientStorage = {
+      async open(name) {
+        const database = await real.open(name);
+        const full = async (): Promise<never> => {
+          throw new Error('full');
+        };
+        return {
+          ...database,
+          write: (batch) => (isFull ? full() : database.write(batch)),
+          update: (keys, change) => (isFull ? full() : database.update(keys, change)),
+        };
+      },
+    };
+    const needy = {
+      write: (ctx: Parameters<typeof mutators.write>[0], input: { id: string; text: string }) => {
+        if (input.id === 'needs-a' && !ctx.table('notes').has('a')) throw new Error('a is gone');
+        ctx.table('notes').set(input.id, input);
+      },
+    };
+    const openAnn = (line: string, storage: ClientStorage): Notes => {
+      const transports = [hub.transport(line)];
+      const store = createStore({ schema, mutators: needy, room: 'room', storage, transports, userId: 'ann' });
+      onTestFinished(() => store.close());
+      return store;
+    };
+    const losing = openAnn('losing', failing);
+    await write(losing, 'a');
+    for (const line of ['losing', 'keeping']) hub.setAvailable(line, false);
+    const given = await losing.mutate.write({ id: 'needs-a', text: '' });
+    await given.stored;
+    const keeping = openAnn('keeping', real);
+    await keeping.ready;
+    expect(keeping.status.pending).toBe(1);
+    isFull = true;
+    await stop();
+    start(hub, memoryRelayDisk());
+    hub.setAvailable('losing', true);
+    await expect(given.confirmed).rejects.toMatchObject({ code: 'mutation.failed' });
+    expect([losing.rejections.map(({ id }) => id), idsOf(losing)]).toEqual([[given.id], []]);
+
+    const ben = open(hub, 'ben', memoryClientStorage());
+    await write(ben, 'a');
+    hub.setAvailable('keeping', true);
+    await expect.poll(() => idsOf(losing).toSorted()).toEqual(['a', 'needs-a']);
+    expect(losing.rejections).toEqual([]);
+    expect(keeping.status).toMatchObject({ state: 'online', pending: 0 });
+  });
 });
