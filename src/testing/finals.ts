@@ -54,7 +54,7 @@ export function createFinals(options: {
       }
     },
     async allLevel() {
-      await settle(world, step, openRuns);
+      await settle(world, step, openRuns, runs.due);
       const lost = ledger.lost();
       if (lost.length > 0) throw new Error(`lost=${lost.length}: ${lost.join(', ')} were on a device's disk and are not in the log`);
       for (const tab of world.tabs) {

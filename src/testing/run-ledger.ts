@@ -25,6 +25,8 @@ export interface RunLedger extends RunEvents {
   shown(run: string, status: RunEnding['status']): void;
   /** Those that have not ended. */
   open(): readonly string[];
+  /** When the last of them may begin, by the clock of who asked for it, which may be ahead; 0: at once. */
+  due(): number;
 }
 
 /** What an action's policy says that can be checked from outside. */
@@ -197,6 +199,7 @@ export function createRunLedger(options: {
       if (known?.ending?.status !== status && !isOwn)
         violated(`${run} is shown as ${status}, and is ${known?.ending?.status ?? 'under way'}`);
     },
+    due: () => Math.max(0, ...[...open].map((run) => runs.get(run)?.asked.notBefore ?? 0)),
     open: () => [...open],
   };
 }

@@ -71,6 +71,8 @@ export interface World {
   /** The power of a device fails: its tabs vanish, and of its last writes, though they were answered, some never were. Returns how many. */
   powerCut(device: Device): number;
   readonly isRelayUp: boolean;
+  /** How far the relay's clock is ahead. */
+  readonly relaySkew: number;
   startRelay(clockSkew?: number, version?: number): void;
   /** The relay's process vanishes, and what was not synced with it. */
   crashRelay(): void;
@@ -183,6 +185,9 @@ export function createWorld(options: {
     get isRelayUp() {
       return relay !== undefined;
     },
+    get relaySkew() {
+      return relay?.skew ?? 0;
+    },
     startRelay(skew = 0, version = 0) {
       const party: Party = { name: 'relay', isAlive: true, skew, frozen: undefined };
       const clock = createPartyClock(schedule, party, weather.lateness, events.timer);
@@ -210,7 +215,7 @@ export function createWorld(options: {
       return (
         schedule.due > schedule.now &&
         relayDisk.isIdle &&
-        !relayDisk.hasWork(schedule.now + (relay?.skew ?? 0)) &&
+        !relayDisk.hasWork(schedule.now + world.relaySkew) &&
         tabs.every(({ store, device }) => store.status.state === 'online' && store.status.pending === 0 && device.isIdle) &&
         tabs.every(({ party }) => !party.frozen) &&
         network.inFlight === 0 &&
@@ -224,7 +229,7 @@ export function createWorld(options: {
         const reason = status.reason ? ` (${status.reason.code} ${JSON.stringify(status.reason.params)})` : '';
         return `${party.name} is ${status.state} with ${status.pending} pending${reason}`;
       });
-      if (relayDisk.hasWork(schedule.now + (relay?.skew ?? 0))) states.push('a run has not ended');
+      if (relayDisk.hasWork(schedule.now + world.relaySkew)) states.push('a run has not ended');
       return [...states, `${network.inFlight} in flight`, `relay ${world.isRelayUp ? 'up' : 'down'}`].join('; ');
     },
   };
