@@ -45,6 +45,8 @@ export interface Caller {
   readonly userId: string;
   readonly session: Session;
   readonly expiresAt: number | undefined;
+  /** How much had been taken away from anybody when this was asked: what is taken away later counts for this caller too. */
+  readonly asOf: number;
 }
 
 /** Asks the hooks of the backend, for all doors. */
@@ -64,8 +66,20 @@ export interface Guard {
   revoke(userId: string): void;
   /** Asks again about what is being read in a room, or in all. Resolves when each has been asked. */
   recheck(room?: string): Promise<void>;
-  /** The caller reads an answer that goes on: aborted when the user is revoked or may not read there any more, until `over` is. */
+  /**
+   * The caller reads an answer that goes on: aborted when the user is revoked or may not read there any more, since the caller
+   * was identified and until `over` is.
+   */
   reading(caller: Caller, room: string, over: AbortSignal): AbortSignal;
+}
+
+/** So many users are remembered whose rights were taken away: by then who they are has been asked again. */
+const REMEMBERED = 10_000;
+
+interface Reader {
+  readonly caller: Caller;
+  readonly room: string;
+  readonly cut: AbortController;
 }
 
 /** How a device calls itself where nobody has said whose it is. */
@@ -83,7 +97,11 @@ export function createGuard(options: {
   /** For each question that is not answered yet, who was revoked since it was asked. */
   const asking = new Set<Set<string>>();
   /** Who reads an answer that goes on. */
-  const readers = new Set<{ readonly caller: Caller; readonly room: string; readonly cut: AbortController }>();
+  const readers = new Set<Reader>();
+  /** How often rights were taken away; when from each user, and when it was to be asked again. */
+  let turns = 0;
+  const revokedAt = new Map<string, number>();
+  let recheckedAt = 0;
   if (!authenticate) {
     logger.warn({ mode: 'development' }, 'DEVELOPMENT MODE: the backend has no authenticate hook, so everybody is who they say they are');
   }
@@ -91,12 +109,14 @@ export function createGuard(options: {
   async function identify(handshake: Handshake, claimed = ''): Promise<Caller> {
     if (!authenticate) {
       if (claimed === '' || claimed === SYSTEM) throw new CotableError('auth.required', {});
-      return { userId: claimed, session: sessionOf(claimed, {}, () => undefined) ?? { userId: claimed }, expiresAt: undefined };
+      const session = sessionOf(claimed, {}, () => undefined) ?? { userId: claimed };
+      return { userId: claimed, session, expiresAt: undefined, asOf: turns };
     }
     const revoked = new Set<string>();
+    const asOf = turns;
     asking.add(revoked);
     try {
-      const caller = toCaller(await within(() => authenticate(handshake), unknown(handshake)), unknown(handshake));
+      const caller = toCaller(await within(() => authenticate(handshake), unknown(handshake)), asOf, unknown(handshake));
       if (revoked.has(caller.userId)) throw new CotableError('auth.revoked', {});
       if (claimed !== '' && claimed !== caller.userId && !claimed.startsWith(DEVICE)) {
         throw new CotableError('auth.otherUser', { claimed, authenticated: caller.userId });
@@ -107,7 +127,7 @@ export function createGuard(options: {
     }
   }
 
-  function toCaller(identity: unknown, refuse: (cause?: unknown) => CotableError): Caller {
+  function toCaller(identity: unknown, asOf: number, refuse: (cause?: unknown) => CotableError): Caller {
     if (identity === null || identity === undefined) throw refuse();
     if (typeof identity !== 'object' || !('userId' in identity)) throw refuse(new TypeError('authenticate() gave no userId'));
     const { userId, expiresAt, ...fields } = identity as { userId: unknown; expiresAt?: unknown };
@@ -121,7 +141,7 @@ export function createGuard(options: {
     const session = sessionOf(userId, fields, (problem) => {
       throw refuse(new TypeError(`authenticate() gave a session that does not fit: ${problem}`));
     });
-    return { userId, session: session ?? { userId }, expiresAt };
+    return { userId, session: session ?? { userId }, expiresAt, asOf };
   }
 
   /** What the schema lets through. `undefined` when it does not fit, and `refuse` has not thrown. */
@@ -164,23 +184,35 @@ export function createGuard(options: {
     return rights === 'write';
   }
 
+  async function mayRead({ caller, room, cut }: Reader): Promise<void> {
+    await mayWrite(caller, room).catch((error: unknown) => cut.abort(error));
+  }
+
   return {
     hasHooks: authenticate !== undefined || authorize !== undefined,
     identify,
     mayWrite,
     told: ({ session }) => (schema.session ? session : undefined),
     revoke(userId) {
+      revokedAt.delete(userId);
+      revokedAt.set(userId, ++turns);
+      for (const oldest of revokedAt.keys()) {
+        if (revokedAt.size <= REMEMBERED) break;
+        revokedAt.delete(oldest);
+      }
       for (const revoked of asking) revoked.add(userId);
       for (const { caller, cut } of readers) if (caller.userId === userId) cut.abort(new CotableError('auth.revoked', {}));
     },
     async recheck(room) {
-      const asked = [...readers].filter((reader) => room === undefined || reader.room === room);
-      await Promise.all(asked.map(({ caller, room: at, cut }) => mayWrite(caller, at).catch((error: unknown) => cut.abort(error))));
+      recheckedAt = ++turns;
+      await Promise.all([...readers].map((reader) => (room === undefined || reader.room === room) && mayRead(reader)));
     },
     reading(caller, room, over) {
       const reader = { caller, room, cut: new AbortController() };
       readers.add(reader);
       over.addEventListener('abort', () => readers.delete(reader));
+      if ((revokedAt.get(caller.userId) ?? 0) > caller.asOf) reader.cut.abort(new CotableError('auth.revoked', {}));
+      else if (recheckedAt > caller.asOf) void mayRead(reader);
       return reader.cut.signal;
     },
   };

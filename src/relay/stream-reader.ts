@@ -68,7 +68,9 @@ export async function* readStream(options: {
       default:
         return;
     }
-    if (end && (end.length === 0 || (end.attempt === attempt && offset >= end.length))) add({ type: 'ended' }, 1);
+    // One that ends as an earlier attempt than was read has lost what came behind that.
+    const isWhole = end && (end.length === 0 || end.attempt < attempt || (end.attempt === attempt && offset >= end.length));
+    if (isWhole) add({ type: 'ended' }, 1);
   }
 
   function hearAll(message: Uint8Array): void {

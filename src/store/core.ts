@@ -30,7 +30,7 @@ export interface Core {
   readonly replicaName: number;
   readonly hybrid: HybridClock;
   readonly replica: Replica;
-  readonly disk: Pick<Disk, 'isKept' | 'isLetGo' | 'isUnstored' | 'outbox' | 'requests' | 'write' | 'writeQuietly' | 'change' | 'letGo'>;
+  readonly disk: Pick<Disk, 'isKept' | 'isOpen' | 'isUnstored' | 'outbox' | 'requests' | 'write' | 'writeQuietly' | 'change' | 'letGo'>;
   /** What other tabs have pending. */
   readonly foreign: Pick<Foreign, 'accepted' | 'withdrawn' | 'sweep' | 'isWaiting'>;
   readonly verdicts: Verdicts;

@@ -17,7 +17,7 @@ export interface Disk {
   writeQuietly(batch: StorageBatch): void;
   /**
    * Changes what is there, in one transaction with reading these keys, where nothing is lost if it fails: nobody is told
-   * then. Resolves with whether it was done.
+   * then. Resolves with whether it was done; one that got no answer in time may be done later.
    */
   change(keys: readonly StorageKey[], toBatch: (values: readonly StorageValue[]) => StorageBatch): Promise<boolean>;
   /** Writes the record of a new mutation. Resolves when it is on disk, rejects when it never will be; either way it may leave then. */
@@ -39,16 +39,16 @@ export interface Disk {
   outbox(): Promise<readonly ForeignMutation[] | undefined>;
   /** The same of what was asked of the relay about runs. */
   requests(): Promise<StoredRequests | undefined>;
-  /** Gives up the disk: nothing is written there from now on, and what lies there is others'. */
+  /** Gives up the disk: nothing is written there from now on. */
   letGo(): void;
-  readonly isLetGo: boolean;
+  /** Whether what is written now gets there, as far as is known: it is loaded, kept and not given up. */
+  readonly isOpen: boolean;
 }
 
 /** `notKept` hears each time something is not on disk. */
 export function createDisk(notKept: (error: CotableError) => void): Disk {
   let journal: Journal | undefined;
   let isKept = true;
-  let isLetGo = false;
   /** How many writes of each mutation are under way. */
   const unstored = new Map<string, number>();
 
@@ -166,12 +166,11 @@ export function createDisk(notKept: (error: CotableError) => void): Disk {
     },
     outbox: () => look((opened) => opened.outbox()),
     requests: () => look((opened) => opened.requests()),
-    get isLetGo() {
-      return isLetGo;
+    get isOpen() {
+      return journal !== undefined && isKept;
     },
     letGo() {
       journal = undefined;
-      isLetGo = true;
     },
   };
 }

@@ -10,7 +10,7 @@ import type { RunFrame } from '../protocol/frames.ts';
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
 import { quiet } from '../util/deferred.ts';
 import type { JsonValue } from '../util/json.ts';
-import { callKeys } from './calls.ts';
+import { callKeys, type StoredCall } from './calls.ts';
 import type { Core } from './core.ts';
 import { createKnownRun, type KnownRun } from './known-run.ts';
 import { refusalOf, type StoredRequests } from './stored.ts';
@@ -37,6 +37,8 @@ export interface Runs {
   load(stored: StoredRequests): Promise<void>;
   /** The same of what another tab kept there that is gone. */
   adopt(stored: StoredRequests): Promise<void>;
+  /** What was asked for here and lies on no disk never leaves: this page is too old. */
+  refuse(reason: CotableError): void;
   /** Who asked for what the relay is not known to have. */
   askers(): readonly string[];
   /** Whether the relay may not have heard of a run that was asked for here. */
@@ -196,12 +198,18 @@ export function createRuns(options: RunsOptions): Runs {
   }
 
   async function adopt(stored: StoredRequests): Promise<void> {
-    const claims = stored.calls.filter(({ run, userId }) => !waiting.has(run) && options.isOwn(userId));
-    const claimed = await Promise.all(claims.map((call) => waiting.claim(call, options.nextKey())));
+    const isHere = ({ run }: StoredCall): boolean => waiting.has(run);
+    const own = stored.calls.filter(({ userId }) => options.isOwn(userId));
+    const [, claimed] = await Promise.all([
+      Promise.all(own.filter(isHere).map(waiting.absorb)),
+      Promise.all(own.filter((call) => !isHere(call)).map((call) => waiting.claim(call, options.nextKey()))),
+    ]);
     const calls = claimed.flatMap((call) => call ?? []);
-    const wishes = stored.cancels.filter((id) => !cancels.has(id));
     waiting.hold(calls);
     for (const { run, name, input } of calls) if (!known.has(run)) add(run, name, JSON.parse(input) as JsonValue);
+    // A relay that has not heard of a run can cancel nothing: the wish follows the call, from whoever sends that.
+    const left = new Set(stored.calls.flatMap((call) => (isHere(call) ? [] : [call.run])));
+    const wishes = stored.cancels.filter((id) => !cancels.has(id) && !left.has(id));
     for (const id of wishes) cancels.add(id);
     for (const asked of [...calls.map(waiting.toAsked), ...wishes.map(toCancel)]) send?.(asked);
     if (calls.length > 0) changed$.next();
@@ -233,6 +241,12 @@ export function createRuns(options: RunsOptions): Runs {
       if (!options.isShared) await adopt(stored);
     },
     adopt,
+    refuse(reason) {
+      for (const id of waiting.unwritten()) {
+        waiting.settle(id);
+        known.get(id)?.end({ status: 'failed', error: refusalOf(reason) });
+      }
+    },
     askers: () => waiting.all().flatMap(({ userId }) => userId ?? []),
     isUnheard: waiting.has,
     unfinished() {

@@ -186,7 +186,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   }
 
   function call(name: string, input: unknown, options?: CallOptions): RunHandle<unknown> {
-    const reason = core.device.isReader ? refusal() : undefined;
+    const reason = outdated ?? (core.device.isReader ? refusal() : undefined);
     if (reason) throw reason;
     return runs.call(name, input, options);
   }
@@ -210,6 +210,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
     outdated = new CotableError('schema.tooOld', { mine: schema.schemaVersion, theirs });
     connector.close();
     core.disk.letGo();
+    runs.refuse(outdated);
     enter('error', outdated);
   }
 

@@ -106,7 +106,7 @@ export function createStreamView(run: string, kind: StreamKind): ShownView {
     say,
     whole(number) {
       // What is shown is of an attempt before, and the last one had nothing to say.
-      if (number !== attempt) say(number, nothingSaid(kind));
+      if (number > attempt) say(number, nothingSaid(kind));
       isWhole = true;
       wake();
       completeWhenOver();

@@ -119,7 +119,7 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
       const { run, attempt, length } = frame;
       const stream = streams.get(run) ?? { attempt, cell: undefined, said: undefined, isClosed: false };
       // Of the last attempt nothing was for this viewer: what it has is from one before.
-      const isPast = stream.said !== undefined && stream.attempt !== attempt && length === 0;
+      const isPast = stream.said !== undefined && stream.attempt < attempt && length === 0;
       const ending = { ...stream, ...(isPast && { attempt, said: nothingSaid(stream.said.kind) }), end: frame };
       set(run, ending);
       if (ending.isClosed && isWhole(ending)) drop(run);
@@ -174,9 +174,11 @@ export function createStreams(tables: () => ReadonlyMap<string, TableState>): St
   };
 }
 
+/** Nothing more of it comes. One that ends as an earlier attempt than is known here has lost what came behind that. */
 function isWhole(stream: KnownStream): stream is KnownStream & { readonly end: StreamEndFrame } {
   const { attempt, said, end } = stream;
-  return end !== undefined && (end.length === 0 || (attempt === end.attempt && said !== undefined && said.length >= end.length));
+  if (!end) return false;
+  return end.length === 0 || attempt > end.attempt || (attempt === end.attempt && said !== undefined && said.length >= end.length);
 }
 
 function isSameCell(a: CellBinding | undefined, b: CellBinding | undefined): boolean {

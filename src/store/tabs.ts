@@ -152,12 +152,15 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
   }
 
   async function takeRequests(isOver: (owner: number) => boolean): Promise<void> {
-    const { calls = [], cancels = [] } = (await core.disk.requests()) ?? {};
+    const requests = await core.disk.requests();
+    // What could not be read is looked for again.
+    if (!requests && core.disk.isKept) return;
+    const { calls, cancels } = requests ?? { calls: [], cancels: [] };
     const theirs = calls.filter(({ key }) => key.replica !== core.replicaName);
     const isOrphan = ({ key: { replica } }: (typeof theirs)[number]): boolean => !others.has(replica) || isOver(replica);
     const awaited = theirs.filter((call) => !isOrphan(call));
     askers = new Set(awaited.map(({ key }) => key.replica));
-    // A relay that has not heard of a run can cancel nothing: the wish follows the call, from the tab that sends it.
+    // The wish to cancel what another tab is to send is that tab's too.
     const wishes = cancels.filter((id) => !awaited.some(({ run }) => run === id));
     await events.adoptRequests({ calls: theirs.filter(isOrphan), cancels: wishes });
   }

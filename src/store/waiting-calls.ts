@@ -23,11 +23,15 @@ export interface WaitingCalls {
   keep(): void;
   /** Takes over what another tab of the device was to send. Resolves with it, if it was still there to be taken. */
   claim(call: StoredCall, key: MutationKey): Promise<StoredCall | undefined>;
+  /** The same of a run that waits here already, asked for with the same key: it is sent once, or taken back once. */
+  absorb(call: StoredCall): Promise<void>;
+  /** Those that are on no disk, and never will be. */
+  unwritten(): readonly string[];
   /** Whether a call has not left this tab. */
   isHere(run: string): boolean;
   /**
    * Takes a call back that has not left this tab: it does not from now on. Resolves with whether nobody else sends it
-   * either; otherwise another tab has taken it over.
+   * either; otherwise another tab has taken it over, has asked for the same, or may have.
    */
   withdraw(run: string): Promise<boolean>;
   /** The relay knows of it, or never will. */
@@ -40,6 +44,8 @@ export interface WaitingCalls {
 
 interface Waiting {
   readonly call: StoredCall;
+  /** It was written down, as far as is known, so that another tab may have found it. */
+  isWritten: boolean;
   isSent: boolean;
   /** Whether it is taken back is being found out. */
   isLeaving: boolean;
@@ -68,22 +74,27 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
     const item = waiting.get(run);
     if (!item || item.isSent) return false;
     item.isLeaving = true;
-    // Where nothing is kept nobody else has it.
-    const isMine = (await takeOff(item.call)) !== false;
+    const isMine = !item.isWritten || (!(await isAskedElsewhere(item.call)) && (await takeOff(item.call)) === true);
     item.isLeaving = false;
     if (isMine) settle(run);
     return isMine;
   }
 
-  /** Takes a record off the disk, `put` in its place. `undefined`: nothing can be written; `false`: it was, or may be, taken over. */
+  /** With a key the same run may be asked for in several tabs. */
+  async function isAskedElsewhere({ run, key, idempotencyKey }: StoredCall): Promise<boolean> {
+    if (idempotencyKey === '') return false;
+    const { calls = [] } = (await core.disk.requests()) ?? {};
+    return calls.some((call) => call.run === run && call.key.replica !== key.replica);
+  }
+
+  /** Takes a record off the disk, `put` in its place. `undefined`: that failed; `false`: it was taken over. */
   async function takeOff({ key }: StoredCall, put: StorageBatch['put'] = []): Promise<boolean | undefined> {
     let isThere = false;
     const isDone = await core.disk.change([callKeys.call(key)], ([record]) => {
       isThere = record !== undefined;
       return isThere ? { put, delete: [callKeys.call(key)] } : {};
     });
-    // What a page lies down that is too old is a newer one's.
-    return isDone || core.disk.isLetGo ? isThere : undefined;
+    return isDone ? isThere : undefined;
   }
 
   async function claim(call: StoredCall, key: MutationKey): Promise<StoredCall | undefined> {
@@ -99,7 +110,7 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
     // Whether a relay that may have heard of it lets it run, only that one can say.
     const isTimed = call.expiresAt > 0 && !isSent;
     const stopTimer = isTimed ? clock.after(Math.max(0, call.expiresAt - core.now()), expire) : () => undefined;
-    waiting.set(call.run, { call, isSent, isLeaving: false, stopTimer });
+    waiting.set(call.run, { call, isWritten: isSent || core.disk.isOpen, isSent, isLeaving: false, stopTimer });
   }
 
   const toAsked = (call: StoredCall): Asked => ({
@@ -123,8 +134,13 @@ export function createWaitingCalls(core: Core, clock: Pick<Clock, 'after'>, expi
     hold(calls) {
       for (const call of calls) if (!waiting.has(call.run)) add(call, true);
     },
-    keep: () => write({ put: [...waiting.values()].map(({ call }) => callPut(call)) }),
+    keep() {
+      for (const item of waiting.values()) item.isWritten = core.disk.isOpen;
+      write({ put: [...waiting.values()].map(({ call }) => callPut(call)) });
+    },
     claim,
+    absorb: async (call) => void (await takeOff(call)),
+    unwritten: () => [...waiting.values()].flatMap(({ call, isWritten }) => (isWritten ? [] : [call.run])),
     isHere,
     withdraw,
     settle,
