@@ -37,7 +37,7 @@ export interface Runs {
   load(stored: StoredRequests): Promise<void>;
   /** The same of what another tab kept there that is gone. */
   adopt(stored: StoredRequests): Promise<void>;
-  /** What was asked for here and lies on no disk never leaves: this page is too old. */
+  /** What is asked for here from now on never leaves, nor what was and lies on no disk: this page is too old. */
   refuse(reason: CotableError): void;
   /** Who asked for what the relay is not known to have. */
   askers(): readonly string[];
@@ -79,6 +79,7 @@ export function createRuns(options: RunsOptions): Runs {
   const cancels = new Set<string>();
   const changed$ = new Subject<void>();
   let isClosed = false;
+  let refusal: CotableError | undefined;
   const waiting = createWaitingCalls(core, options.clock, ({ run, name }) =>
     known.get(run)?.end({ status: 'expired', error: refusalOf(new CotableError('run.expired', { name })) }),
   );
@@ -178,6 +179,7 @@ export function createRuns(options: RunsOptions): Runs {
     if (bytes > MAX_FRAME_BYTES) throw new CotableError('protocol.frameTooLarge', { bytes, limit: MAX_FRAME_BYTES });
     const key = options.nextKey();
     const id = idOf(name, key, wishes);
+    if (refusal) return refused(id, name, json, refusal);
     if (!send || (offline === 'reject' && !options.isOnline()))
       return refused(id, name, json, new CotableError('action.offline', { name }));
     const same = known.get(id);
@@ -242,6 +244,7 @@ export function createRuns(options: RunsOptions): Runs {
     },
     adopt,
     refuse(reason) {
+      refusal = reason;
       for (const id of waiting.unwritten()) {
         waiting.settle(id);
         known.get(id)?.end({ status: 'failed', error: refusalOf(reason) });

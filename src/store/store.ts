@@ -186,7 +186,7 @@ export function createStoreOf(parts: StoreParts): Store<AnySchema> {
   }
 
   function call(name: string, input: unknown, options?: CallOptions): RunHandle<unknown> {
-    const reason = outdated ?? (core.device.isReader ? refusal() : undefined);
+    const reason = core.device.isReader ? refusal() : undefined;
     if (reason) throw reason;
     return runs.call(name, input, options);
   }

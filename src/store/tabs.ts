@@ -159,7 +159,8 @@ export function createTabs(core: Core, line: TabLine, clock: Clock, events: Tabs
     const theirs = calls.filter(({ key }) => key.replica !== core.replicaName);
     const isOrphan = ({ key: { replica } }: (typeof theirs)[number]): boolean => !others.has(replica) || isOver(replica);
     const awaited = theirs.filter((call) => !isOrphan(call));
-    askers = new Set(awaited.map(({ key }) => key.replica));
+    // Of those that are gone too: somebody else may take over first, and be gone then.
+    askers = new Set(theirs.map(({ key }) => key.replica));
     // The wish to cancel what another tab is to send is that tab's too.
     const wishes = cancels.filter((id) => !awaited.some(({ run }) => run === id));
     await events.adoptRequests({ calls: theirs.filter(isOrphan), cancels: wishes });

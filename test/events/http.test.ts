@@ -192,6 +192,25 @@ describe('an event asked for over HTTP', () => {
     expect(calls).toEqual([9, 9]);
   });
 
+  it('[EV42] gives nothing to who was revoked while it was being found out what they may do', async () => {
+    const asked = gate();
+    const may = gate();
+    const { http, open, relay } = await counter({
+      async authorize() {
+        asked.open();
+        await may.passed;
+        return 'write' as const;
+      },
+    });
+    const body = { data: { amount: 9 }, receiver: 'room' };
+    const answer = call(http, { body, path: '/sync/examples/updateCounter/v1?stream=true' });
+    await asked.passed;
+    relay.revoke('ann');
+    may.open();
+    expect(await all(eventsOf(await answer))).toEqual([]);
+    open();
+  });
+
   it('[EV9 CX7] goes on when who asked is gone', async () => {
     const { http, enter, open, calls } = await counter();
     const ben = await enter('', { token: 'ben' });

@@ -1,4 +1,4 @@
-import { createStore, type Store } from 'cotable';
+import { createStore, type ClientStorage, type StorageKey, type Store } from 'cotable';
 import { memoryClientStorage } from 'cotable/adapters/memory';
 import { expect, it, onTestFinished } from 'vitest';
 import { createTabNet } from '../tabs/tab-net.ts';
@@ -11,6 +11,8 @@ interface Device {
   readonly ran: string[];
   /** A tab, with a line to the relay of its own. */
   open(name: string, schemaVersion?: number): Store<S>;
+  /** Before the disk of a tab reads a range or makes a change: what is thrown is what that rejects with. */
+  fail(name: string, call: (key: StorageKey | undefined) => Promise<void>): void;
 }
 
 function device(): Device {
@@ -25,13 +27,31 @@ function device(): Device {
       return { text: to };
     },
   });
-  const storage = memoryClientStorage({ durable: true });
+  const disk = memoryClientStorage({ durable: true });
   const tabs = createTabNet();
+  const failing = new Map<string, (key: StorageKey | undefined) => Promise<void>>();
   return {
     all,
     tabs,
     ran,
+    fail: (name, call) => void failing.set(name, call),
     open(name, schemaVersion = 1) {
+      const storage: ClientStorage = {
+        async open(place, watch) {
+          const database = await disk.open(place, watch);
+          return {
+            ...database,
+            async range(prefix) {
+              await failing.get(name)?.(prefix);
+              return database.range(prefix);
+            },
+            async update(keys, change) {
+              await failing.get(name)?.(keys[0]);
+              return database.update(keys, change);
+            },
+          };
+        },
+      };
       const transports = [all.hub.transport(name), tabs.transport(name)];
       const store = createStore({ schema: { ...schema, schemaVersion }, mutators, room: 'room', storage, transports, userId: 'ann' });
       onTestFinished(() => store.close());
@@ -150,3 +170,115 @@ it.each(['cancel', 'expiresIn'])(
     expect([asked.status, newer.runs.length]).toEqual(['pending', 1]);
   },
 );
+
+it('[RC12] what is asked for on a page that is too old is refused there, and so is what it had asked for before it could write', async () => {
+  const { all, open } = device();
+  for (const line of ['newer', 'older']) all.hub.setAvailable(line, false);
+  const newer = open('newer', 2);
+  await newer.ready;
+  const older = open('older');
+  const early = older.action.silent({ id: 'early' }, { expiresIn: 60_000 });
+  await expect(early).rejects.toMatchObject({ code: 'schema.tooOld' });
+  expect(older.status.state).toBe('error');
+  await expect(older.action.silent({ id: 'late' })).rejects.toMatchObject({ code: 'schema.tooOld' });
+  expect(newer.runs).toEqual([]);
+});
+
+it('[RC12] a run that two tabs asked for with one key is taken back in neither while the other one holds it, and with all of it by one that has both', async () => {
+  const { all, ran, open } = device();
+  for (const line of ['one', 'two', 'three']) all.hub.setAvailable(line, false);
+  const key = { idempotencyKey: 'k' };
+  const one = open('one');
+  await one.ready;
+  one.action.silent({ id: 'x' }, key);
+  const two = open('two');
+  await two.ready;
+  const asked = two.action.silent({ id: 'x' }, key);
+  await two.mutate.note({ id: 'n', what: 'behind it' }).then(({ stored }) => stored);
+  void asked.cancel();
+  await two.mutate.note({ id: 'n', what: 'behind that' }).then(({ stored }) => stored);
+  expect(asked.status).toBe('pending');
+  await one.close();
+  await two.close();
+  // It asks before it has found what they had asked for; the wish to cancel was theirs.
+  const three = open('three');
+  const again = three.action.silent({ id: 'x' }, key);
+  await three.ready;
+  all.hub.setAvailable('three', true);
+  await expect(again).rejects.toMatchObject({ code: 'run.canceled' });
+  await three.close();
+  const four = open('four');
+  await four.synced;
+  await all.relay.drain();
+  expect([ran, four.runs.filter(({ status }) => status === 'pending')]).toEqual([[], []]);
+});
+
+it('[RC12] a change of the disk that fails says nothing of whose a call is: it is not taken for canceled', async () => {
+  const { all, tabs, ran, open, fail } = device();
+  all.hub.setAvailable('first', false);
+  const first = open('first');
+  await first.ready;
+  const asked = first.action.silent({ id: 'x' });
+  await first.mutate.note({ id: 'n', what: 'behind it' }).then(({ stored }) => stored);
+  tabs.freeze('first', true);
+  const second = open('second');
+  await expect.poll(() => ran, { timeout: 15_000 }).toEqual(['x']);
+  tabs.freeze('first', false);
+  fail('first', async () => {
+    throw new Error('once');
+  });
+  void asked.cancel();
+  all.hub.setAvailable('first', true);
+  expect(await asked).toEqual({ ok: true });
+  expect(second.runs.map(({ status }) => status)).toEqual(['succeeded']);
+});
+
+it('[RC12] what could not be read of the device is looked for again', async () => {
+  const { all, tabs, ran, open, fail } = device();
+  const asking = open('asking');
+  await asking.synced;
+  all.hub.setAvailable('asking', false);
+  await expect.poll(() => asking.status.state).toBe('offline');
+  asking.action.silent({ id: 'x' });
+  const late = open('late');
+  await late.synced;
+  await late.mutate.note({ id: 'm', what: 'level' }).then(({ confirmed }) => confirmed);
+  let reads = 0;
+  fail('late', async (prefix) => {
+    if (prefix?.[0] === 'call' && prefix.length === 1 && reads++ < 1) throw new Error('once');
+  });
+  tabs.freeze('asking', true);
+  await expect.poll(() => ran, { timeout: 15_000 }).toEqual(['x']);
+  expect(reads).toBeGreaterThan(1);
+}, 30_000);
+
+it('[RC12] a wish to cancel is not sent by a tab that has lost the call to another one', async () => {
+  const { all, tabs, ran, open, fail } = device();
+  for (const line of ['asking', 'heir', 'third']) all.hub.setAvailable(line, false);
+  const asking = open('asking');
+  await asking.ready;
+  const { id } = asking.action.silent({ id: 'not wanted' });
+  await asking.close();
+  const heir = open('heir');
+  await expect.poll(() => heir.runs.map(({ status }) => status)).toEqual(['pending']);
+  void heir.run('silent', id).cancel();
+  const other = open('other');
+  await other.synced;
+  const { passed, open: go } = gate();
+  let held = 0;
+  fail('other', async (key) => {
+    if (key?.[0] !== 'call' || key.length < 3) return;
+    held += 1;
+    await passed;
+  });
+  tabs.freeze('heir', true);
+  await expect.poll(() => held, { timeout: 15_000 }).toBeGreaterThan(0);
+  // Of the two that take it over one comes first.
+  const third = open('third');
+  await expect.poll(() => third.runs.map(({ status }) => status), { timeout: 15_000 }).toEqual(['pending']);
+  tabs.freeze('third', true);
+  go();
+  await expect.poll(() => other.runs.map(({ status }) => status), { timeout: 20_000 }).toEqual(['canceled']);
+  await all.relay.drain();
+  expect(ran).toEqual([]);
+}, 60_000);

@@ -165,6 +165,35 @@ describe('a viewer of an attempt of which nothing outlived a crash', () => {
   });
 });
 
+describe('a viewer that knows of a later attempt than outlived a crash', () => {
+  it('[SR56] reads to the end when the run ends without another one', async () => {
+    const { pass } = stopTime();
+    const all = scene({
+      async talk({ broadcastStream, attempt }) {
+        if (attempt === 1) broadcastStream('one');
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        throw Object.assign(new Error('not yet'), { retryAfterMs: attempt === 1 ? 1_000 : 60_000 });
+      },
+    });
+    const ann = all.open('ann');
+    await pass(100);
+    await ann.mutate.go({ id: 'a' });
+    await pass(4_000);
+    const [run] = ann.runs;
+    expect(run).toMatchObject({ status: 'waiting' });
+    const view = ann.stream('talk', run?.id ?? '');
+    const pieces = view[Symbol.asyncIterator]().next();
+    const restarted = all.restart();
+    await pass(10_000);
+    await restarted;
+    const canceled = ann.run('talk', run?.id ?? '').cancel();
+    await pass(1_000);
+    await canceled;
+    await view.ended;
+    expect(await pieces).toEqual({ done: true, value: undefined });
+  });
+});
+
 describe('a viewer that comes back as another session', () => {
   for (const last of ['last', 'more than before', ''])
     it(`[SR55] gets all that is for that one and no more, when the stream ended with '${last}' meanwhile`, async () => {
