@@ -109,7 +109,14 @@ export function createCoreState(options: CoreOptions, events: CoreEvents): CoreS
     verdicts: createVerdicts(
       () => state.replica,
       disk,
-      events,
+      {
+        rejected: events.rejected,
+        judged(judged) {
+          // It may have come within a snapshot: what another tab said of it before is not shown again.
+          state.foreign.confirmed(judged.flatMap((verdict) => ('seq' in verdict ? verdict.id : [])));
+          events.judged(judged);
+        },
+      },
       () => void (state.mustRebuild = true),
     ),
     now,

@@ -15,7 +15,7 @@ export interface Foreign {
   accepted(id: string, seq: number): void;
   /** These will never be confirmed. */
   withdrawn(ids: readonly string[]): void;
-  /** What was confirmed is not to be shown again. Called with each entry. */
+  /** What was confirmed is not to be shown again. Called with each entry, and with what was found to be confirmed otherwise. */
   confirmed(ids: readonly string[]): void;
   /** Takes out what is among the confirmed by now. */
   sweep(): void;

@@ -47,6 +47,7 @@ export function createRoadBack(state: CoreState, logFold: LogFold): RoadBack {
     const carriers: number[] = [];
     // Another tab may have written to this device's log what is pending here.
     const confirmedIds = new Map(confirmed.entries.map((entry) => [mutationId(entry.key), entry.seq]));
+    foreign.confirmed([...confirmedIds.keys()]);
     const accepted: Accepted[] = [];
     function* unsettled(): Generator<OutboxMutation> {
       for (const mutation of pending) {
