@@ -2,7 +2,7 @@ import type { ClientStorage } from 'cotable';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { foldLog } from '../property/oracle.mjs';
 import { collect, kept, level, rowsOf, turns, when, type TestStore } from '../spec/support.ts';
-import { createRelayScene } from './scene.ts';
+import { createRelayScene, type TabParts } from './scene.ts';
 import { createTabNet } from './tab-net.ts';
 import { equalRows, thing, writes } from './watch.ts';
 
@@ -203,5 +203,34 @@ describe('tabs of a device', () => {
       [0, 0],
       [0, 0],
     ]);
+  });
+
+  test('[TB29] show nothing again that came within a snapshot, when a tab that had taken it over too is heard late', async () => {
+    const scene = createRelayScene(writes);
+    const net = createTabNet();
+    const parts = (name: string): TabParts => ({ tabs: net.transport(name) });
+    const gone = scene.openOffline('gone', parts('gone'));
+    await gone.ready;
+    await (
+      await gone.mutate.act([['things', 'a', 1]])
+    ).stored;
+    net.freeze('gone', true);
+    const [two, three] = [scene.openOffline('two', parts('two')), scene.openOffline('three', parts('three'))];
+    await Promise.all([two.ready, three.ready]);
+    await turns(5);
+    // They know of each other, and do not hear that both take over what is on disk.
+    net.hold(true);
+    await expect.poll(() => [two.outbox.length, three.outbox.length]).toEqual([1, 1]);
+    scene.comeBack('three');
+    await level(three);
+    await kept(three.mutate.act([['things', 'a', 2]]));
+    scene.comeBack('two');
+    await level(two);
+    await thing(two, 'a', 2);
+    const shown = collect(two.table('things').row$('a'));
+    net.hold(false);
+    await net.deliverAll();
+    await turns(10);
+    expect(shown.map(({ row }) => row?.value)).toEqual([2]);
   });
 });
