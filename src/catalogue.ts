@@ -369,5 +369,10 @@ export const catalogue = {
     message: 'The request was dropped from the queue: {reason}',
     hint: 'Ask again if it is still wanted.',
   },
+  'offline.kept': {
+    httpStatus: 503,
+    message: 'The client was closed before it was answered; the request is kept, and the next client on this storage sends it',
+    hint: 'Do not ask again, but under params.key as idempotencyKey: that is the same request.',
+  },
   'request.aborted': { httpStatus: 409, message: 'The request was aborted', hint: 'Ask again if it is wanted after all.' },
 } as const satisfies Record<string, CodeDefinition>;

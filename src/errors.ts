@@ -84,6 +84,7 @@ interface TypedParams {
   'sync.invalidClientResponse': { name: string };
   'offline.queueFull': { size: number };
   'offline.dropped': { reason: string };
+  'offline.kept': { key: string };
 }
 
 /** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */
