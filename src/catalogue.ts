@@ -216,8 +216,8 @@ export const catalogue = {
   'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
   'action.offline': {
     httpStatus: 503,
-    message: 'No relay is configured that could run the action {name}',
-    hint: 'Actions run on a relay: give createStore a transport that leads to one.',
+    message: 'No relay is configured, or online, that could run the action {name}',
+    hint: 'Give createStore a transport to a relay; without the option offline the call waits for it.',
   },
   'action.invalidOutput': {
     httpStatus: 500,
@@ -371,8 +371,8 @@ export const catalogue = {
   },
   'offline.kept': {
     httpStatus: 503,
-    message: 'The client was closed before it was answered; the request is kept, and the next client on this storage sends it',
-    hint: 'Do not ask again, but under params.key as idempotencyKey: that is the same request.',
+    message: 'The client was closed; the request is kept and sent by the next client on this storage',
+    hint: 'To hear the answer, ask again with params.key as idempotencyKey.',
   },
   'request.aborted': { httpStatus: 409, message: 'The request was aborted', hint: 'Ask again if it is wanted after all.' },
 } as const satisfies Record<string, CodeDefinition>;
