@@ -212,6 +212,7 @@ export const catalogue = {
     hint: 'See the cause; the caller may try again.',
   },
   'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
+  'relay.invalidOption': { httpStatus: 400, message: '{path} is not valid: {problem}', hint: 'Mend what createRelay is given.' },
   'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
   'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
   'action.offline': {

@@ -45,6 +45,7 @@ interface TypedParams {
   'limit.links': { limit: number };
   'storage.corrupt': { record: string };
   'storage.unavailable': { reason: string };
+  'relay.invalidOption': { path: string; problem: string };
   'action.unknown': { name: string };
   'action.offline': { name: string };
   'action.invalidInput': { name: string; issues: readonly Issue[] };
