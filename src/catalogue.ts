@@ -212,12 +212,13 @@ export const catalogue = {
     hint: 'See the cause; the caller may try again.',
   },
   'store.closed': { httpStatus: 400, message: 'This store was closed', hint: 'Make a new store.' },
+  'relay.invalidOption': { httpStatus: 400, message: '{path} is not valid: {problem}', hint: 'Mend what createRelay is given.' },
   'relay.closed': { httpStatus: 503, message: 'The relay is shutting down', hint: 'The store connects again by itself.' },
   'action.unknown': { httpStatus: 404, message: 'There is no action {name}', hint: 'Declare it in the schema.' },
   'action.offline': {
     httpStatus: 503,
-    message: 'No relay is configured that could run the action {name}',
-    hint: 'Actions run on a relay: give createStore a transport that leads to one.',
+    message: 'No relay is configured, or online, that could run the action {name}',
+    hint: 'Give createStore a transport to a relay; without the option offline the call waits for it.',
   },
   'action.invalidOutput': {
     httpStatus: 500,
@@ -368,6 +369,11 @@ export const catalogue = {
     httpStatus: 503,
     message: 'The request was dropped from the queue: {reason}',
     hint: 'Ask again if it is still wanted.',
+  },
+  'offline.kept': {
+    httpStatus: 503,
+    message: 'The client was closed; the request is kept and sent by the next client on this storage',
+    hint: 'To hear the answer, ask again with params.key as idempotencyKey.',
   },
   'request.aborted': { httpStatus: 409, message: 'The request was aborted', hint: 'Ask again if it is wanted after all.' },
 } as const satisfies Record<string, CodeDefinition>;

@@ -45,6 +45,7 @@ interface TypedParams {
   'limit.links': { limit: number };
   'storage.corrupt': { record: string };
   'storage.unavailable': { reason: string };
+  'relay.invalidOption': { path: string; problem: string };
   'action.unknown': { name: string };
   'action.offline': { name: string };
   'action.invalidInput': { name: string; issues: readonly Issue[] };
@@ -84,6 +85,7 @@ interface TypedParams {
   'sync.invalidClientResponse': { name: string };
   'offline.queueFull': { size: number };
   'offline.dropped': { reason: string };
+  'offline.kept': { key: string };
 }
 
 /** What an error of a code carries: the catalogue's parameters, nothing for codes without, anything JSON for an app's own codes. */

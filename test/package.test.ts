@@ -77,7 +77,7 @@ async function compile(moduleResolution: 'NodeNext' | 'Bundler', out: string): P
 
 describe('the tarball', () => {
   it('[PK1] holds the package and nothing else', () => {
-    const expected = /^((dist\/)?(src|transports|adapters)\/|(package\.json|README\.md|LICENSE|CHANGELOG\.md)$)/;
+    const expected = /^((dist\/)?(src|transports|adapters)\/|docs\/|(package\.json|README\.md|LICENSE|CHANGELOG\.md)$)/;
     expect(packed.filter((path) => !expected.test(path) || /(^|\/)\./.test(path))).toEqual([]);
   });
 

@@ -132,13 +132,18 @@ export function createSyncClientOf(parts: SyncClientParts): UntypedSyncClient {
     idle.delete(name);
     const room = rooms.get(name);
     if (!room || room.isJoined || requests.isWanted(name)) return;
-    const cancel = clock.after(IDLE_MS, () => {
-      idle.delete(name);
-      rooms.delete(name);
-      room.close();
-      show();
-    });
-    idle.set(name, cancel);
+    idle.set(
+      name,
+      clock.after(IDLE_MS, () => letGo(name, room)),
+    );
+  }
+
+  function letGo(name: string, room: Room): void {
+    idle.get(name)?.();
+    idle.delete(name);
+    rooms.delete(name);
+    room.close();
+    show();
   }
 
   function join(name: string): void {
@@ -163,7 +168,7 @@ export function createSyncClientOf(parts: SyncClientParts): UntypedSyncClient {
       const room = rooms.get(name);
       if (!room?.isJoined) return;
       room.listen(false);
-      tidy(name);
+      if (!requests.isWanted(name)) letGo(name, room);
     },
     get status() {
       return status;

@@ -44,22 +44,25 @@ interface Pending {
   readonly room: string;
   /** What is to be sent: once nobody waits for it any more, that. */
   frame: SyncFrame | DropFrame;
-  /** Since when it waits, or was asked for; no two are of the same millisecond, so that it tells their order too. */
-  at: number;
+  /** When it was asked for; no two are of the same millisecond, so that it tells their order too. */
+  readonly at: number;
   /** `undefined`: nobody has said yet. */
   userId: string | undefined;
   readonly timeoutMs: number | undefined;
   readonly waiters: Set<Waiter>;
   /** Over the present link. */
   isSent: boolean;
-  /** Over any link. */
-  wasSent: boolean;
+  /** When it was first sent, over any link: from then on the relay may have it, and the queue has no say in what becomes of it. */
+  sentAt: number | undefined;
   /** Over the present link, and over another one before. */
   isAgain: boolean;
   isKept: boolean;
   run: string | undefined;
   cancelTimer: () => void;
 }
+
+/** A relay knows a request by its key for 24 hours. What would come to it later would run again. */
+const KNOWN_MS = 23 * 3_600_000;
 
 export function createRequests(options: {
   readonly clock: Clock;
@@ -84,13 +87,17 @@ export function createRequests(options: {
   /** Pieces for who asked that came, over a new link, ahead of the word which request they are of. */
   const early = new Map<string, unknown[]>();
   let cancelAge = (): void => undefined;
+  /** Before, nobody knows which of them an earlier page has sent. */
+  let isLoaded = false;
   let lastAt = 0;
 
   const stamp = (): number => (lastAt = Math.max(clock.now(), lastAt + 1));
 
-  /** Who has waited longest first. */
+  /** What has waited longest first. */
   const waitingOnes = (): Pending[] =>
     [...all.values()].filter(({ isSent, frame }) => !isSent && frame.type === 'sync').toSorted((a, b) => a.at - b.at);
+  /** Until when it may wait. */
+  const endOf = ({ at, sentAt }: Pending): number => (sentAt === undefined ? at + limits.maxAgeMs : sentAt + KNOWN_MS);
   const of = (room: string): Pending[] => [...all.values()].filter((pending) => pending.room === room);
   /** As far as anybody has said. What another user of the device left there is not looked at. */
   const isMine = ({ userId }: Pick<Pending, 'userId'>): boolean => {
@@ -119,8 +126,12 @@ export function createRequests(options: {
     way(pending.room).send(pending.frame);
     if (pending.frame.type === 'drop') return remove(pending);
     pending.userId ??= options.userId();
-    pending.isAgain = pending.wasSent;
-    pending.isSent = pending.wasSent = true;
+    pending.isAgain = pending.sentAt !== undefined;
+    pending.isSent = true;
+    if (!pending.isAgain) {
+      pending.sentAt = clock.now();
+      if (pending.isKept) write(pending);
+    }
     limit(pending, pending.timeoutMs ?? limits.requestTimeoutMs);
   }
 
@@ -128,10 +139,12 @@ export function createRequests(options: {
   function limit(pending: Pending, ms: number | undefined): void {
     pending.cancelTimer();
     if (ms === undefined) return;
+    pending.cancelTimer = clock.after(ms, () => timeOut(pending, ms));
+  }
+
+  function timeOut(pending: Pending, ms: number): void {
     const { frame } = pending;
-    pending.cancelTimer = clock.after(ms, () => {
-      fail(pending, new CotableError('sync.requestTimeout', { name: frame.type === 'sync' ? frame.name : '', ms }));
-    });
+    fail(pending, new CotableError('sync.requestTimeout', { name: frame.type === 'sync' ? frame.name : '', ms }));
   }
 
   function give(pending: Pending, piece: unknown): void {
@@ -142,36 +155,44 @@ export function createRequests(options: {
   /** It waits for a link, and on the device if it is known whose it is. */
   function keep(pending: Pending): void {
     pending.isSent = false;
-    const { room, frame, at, userId } = pending;
-    if (!pending.isKept && userId !== undefined && frame.type === 'sync') {
-      pending.isKept = true;
-      queue.keep({ room, frame, at, userId });
-    }
+    if (!pending.isKept) write(pending);
     dropOld();
+  }
+
+  function write(pending: Pending): void {
+    const { room, frame, at, sentAt, userId } = pending;
+    if (userId === undefined || frame.type !== 'sync') return;
+    pending.isKept = true;
+    queue.keep({ room, frame, at, sentAt, userId });
   }
 
   function dropOld(): void {
     cancelAge();
-    const now = clock.now();
-    const [oldest] = waitingOnes();
-    if (!oldest) return;
-    if (oldest.at + limits.maxAgeMs > now) {
-      cancelAge = clock.after(oldest.at + limits.maxAgeMs - now, dropOld);
+    if (!isLoaded) return;
+    const [next] = waitingOnes().toSorted((a, b) => endOf(a) - endOf(b));
+    if (!next) return;
+    const left = endOf(next) - clock.now();
+    if (left > 0) {
+      cancelAge = clock.after(left, dropOld);
       return;
     }
-    fail(oldest, new CotableError('offline.dropped', { reason: 'expired' }));
+    if (next.sentAt === undefined) fail(next, new CotableError('offline.dropped', { reason: 'expired' }));
+    else timeOut(next, KNOWN_MS);
     dropOld();
   }
 
-  /** One more waits, if there is room. */
-  function queueUp(pending: Pending): void {
-    const before = waitingOnes().filter((other) => other !== pending);
-    if (before.length >= limits.maxSize) {
-      const [oldest] = before;
-      if (limits.dropPolicy === 'reject' || !oldest) return fail(pending, new CotableError('offline.queueFull', { size: limits.maxSize }));
-      fail(oldest, new CotableError('offline.dropped', { reason: 'full' }));
-    }
-    keep(pending);
+  /** Whether there is room for one more; it is made, or else that one is told. */
+  function hasRoom(pending: Pending): boolean {
+    const before = waitingOnes().filter((other) => other !== pending && other.sentAt === undefined);
+    if (!isLoaded || pending.sentAt !== undefined || before.length < limits.maxSize) return true;
+    const [oldest] = before;
+    const goes = limits.dropPolicy === 'reject' || !oldest ? pending : oldest;
+    const isNone = goes === pending;
+    fail(
+      goes,
+      isNone ? new CotableError('offline.queueFull', { size: limits.maxSize }) : new CotableError('offline.dropped', { reason: 'full' }),
+    );
+    return !isNone;
   }
 
   function flush(room: string): void {
@@ -181,7 +202,11 @@ export function createRequests(options: {
     changed(room);
   }
 
-  function add(room: string, frame: SyncFrame, given: Partial<Pick<Pending, 'at' | 'userId' | 'timeoutMs' | 'isKept'>>): Pending {
+  function add(
+    room: string,
+    frame: SyncFrame,
+    given: Partial<Pick<Pending, 'at' | 'sentAt' | 'userId' | 'timeoutMs' | 'isKept'>>,
+  ): Pending {
     const pending: Pending = {
       room,
       frame,
@@ -190,7 +215,7 @@ export function createRequests(options: {
       timeoutMs: given.timeoutMs,
       waiters: new Set(),
       isSent: false,
-      wasSent: false,
+      sentAt: given.sentAt,
       isAgain: false,
       isKept: given.isKept ?? false,
       run: undefined,
@@ -203,7 +228,7 @@ export function createRequests(options: {
   /** Nobody waits for it: the relay is told, if it can have heard of it. */
   function abandon(pending: Pending): void {
     remove(pending);
-    if (!pending.wasSent) return changed(pending.room);
+    if (pending.sentAt === undefined || options.isClosed()) return changed(pending.room);
     pending.frame = { type: 'drop', request: pending.frame.request };
     pending.isKept = false;
     if (!pending.isSent) all.set(pending.frame.request, pending);
@@ -218,10 +243,10 @@ export function createRequests(options: {
       if (options.isClosed()) throw new CotableError('sync.ioUnavailable', {});
       if (signal?.aborted) throw new CotableError('request.aborted', {});
       const known = all.get(frame.request);
-      const isOther = known?.frame.type === 'sync' && (known.room !== room || !isSame(known.frame, frame));
-      if (isOther) throw new CotableError('action.idempotencyMismatch', { name: request.name, key: frame.request });
       const isNew = known?.frame.type !== 'sync';
-      const pending = isNew ? add(room, frame, { userId: options.userId(), timeoutMs }) : known;
+      if (!isNew && !isFor(known, room, frame))
+        throw new CotableError('action.idempotencyMismatch', { name: request.name, key: frame.request });
+      const pending = isNew ? add(room, frame, { userId: options.userId(), timeoutMs, sentAt: known?.sentAt }) : known;
       const waiter: Waiter = {
         onStream: request.onStream,
         settle(response) {
@@ -237,20 +262,30 @@ export function createRequests(options: {
       signal?.addEventListener('abort', aborted, { once: true });
       pending.waiters.add(waiter);
       if (!isNew) return;
-      if (way(room).enteredAs === undefined) queueUp(pending);
-      else transmit(pending);
+      if (way(room).enteredAs !== undefined) transmit(pending);
+      else if (hasRoom(pending)) keep(pending);
       changed(room);
     });
   }
 
   void queue.loaded.then((stored: readonly StoredRequest[]) => {
     if (options.isClosed()) return;
+    isLoaded = true;
     const asked = [...all.values()];
     all.clear();
     const mine = stored.filter(isMine);
-    for (const { room, frame, at, userId } of mine) add(room, frame, { at, userId, isKept: true });
+    for (const { room, frame, at, sentAt, userId } of mine) add(room, frame, { at, sentAt, userId, isKept: true });
     // What was asked for in the meantime is younger; the same again has somebody who waits for it.
-    for (const pending of asked) all.set(pending.frame.request, pending);
+    for (const pending of asked) {
+      const earlier = all.get(pending.frame.request);
+      all.set(pending.frame.request, pending);
+      const { room, frame } = pending;
+      if (earlier?.sentAt && endOf(earlier) > clock.now() && frame.type === 'sync' && isFor(earlier, room, frame)) {
+        pending.sentAt = earlier.sentAt;
+        write(pending);
+      }
+      hasRoom(pending);
+    }
     dropOld();
     for (const room of new Set(mine.map((one) => one.room))) flush(room);
   });
@@ -277,8 +312,6 @@ export function createRequests(options: {
           continue;
         }
         pending.cancelTimer();
-        // It was at the relay until now: it has not waited yet.
-        pending.at = stamp();
         keep(pending);
       }
     },
@@ -304,6 +337,11 @@ export function createRequests(options: {
       const seconds = secondsToWait(response);
       if (seconds === undefined || !pending.isKept) return settle(pending, response);
       // All that waited came at once, which nobody could help: the rest goes when it may.
+      if (!pending.isAgain) {
+        // It was not taken, and never was before.
+        pending.sentAt = undefined;
+        write(pending);
+      }
       pending.cancelTimer();
       pending.cancelTimer = clock.after(seconds * 1000, () => flush(pending.room));
       keep(pending);
@@ -318,14 +356,24 @@ export function createRequests(options: {
     },
     async close() {
       cancelAge();
-      for (const pending of all.values()) {
-        // What is on the device stays there.
-        pending.isKept = false;
-        fail(pending, new CotableError('sync.ioUnavailable', {}));
-      }
+      const left = [...all.values()];
+      all.clear();
+      byRun.clear();
+      for (const { cancelTimer } of left) cancelTimer();
+      // What is on the device stays there, and who waits is told so.
+      const told = left.map(async ({ frame: { request: key }, waiters }) => {
+        const isKept = await queue.has(key);
+        const error = isKept ? new CotableError('offline.kept', { key }) : new CotableError('sync.ioUnavailable', {});
+        for (const { settle: tell } of waiters) tell(error.toJSON());
+      });
+      await Promise.all(told);
       await queue.close();
     },
   };
+}
+
+function isFor(pending: Pending, room: string, frame: SyncFrame): boolean {
+  return pending.room === room && pending.frame.type === 'sync' && isSame(pending.frame, frame);
 }
 
 function hasListener(pending: Pending | undefined): boolean {

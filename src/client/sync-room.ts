@@ -52,6 +52,8 @@ export function createRoom(
   let enteredAs: string | undefined;
   /** The relay has been told who this is, and has not answered. */
   let isKnocking = false;
+  /** What was on its way by then is not heard. */
+  let isClosed = false;
   let status: SyncRoomStatus = { state: 'connecting', reason: undefined };
   const refresh = createTokenRefresh(clock, connection.token);
   const streams = createPieceStreams({
@@ -85,6 +87,7 @@ export function createRoom(
       void enter(opened);
     },
     frame(frame) {
+      if (isClosed) return undefined;
       switch (frame.type) {
         case 'entered':
           isKnocking = false;
@@ -137,7 +140,10 @@ export function createRoom(
       room.isJoined = isOn;
       if (enteredAs !== undefined) link?.send({ type: 'listen', isOn });
     },
-    close: () => connector.close(),
+    close() {
+      isClosed = true;
+      connector.close();
+    },
   };
   connector.start();
   return room;

@@ -21,12 +21,12 @@ export interface SyncClientOptions {
 
 /** How requests wait while there is no link. */
 export interface OfflineQueueOptions {
-  /** As many may wait. Default: 200. */
+  /** As many may wait that were not sent before. Default: 200. */
   readonly maxSize?: number;
-  /** Who waits longer is dropped: `offline.dropped` with the reason `expired`. Default: an hour. */
+  /** Who waits longer, and was not sent before, is dropped: `offline.dropped` with the reason `expired`. Default: an hour. */
   readonly maxAgeMs?: number;
   /**
-   * Who gives way when the queue is full. `drop-oldest` (the default): the one that has waited longest, with `offline.dropped` and the
+   * Who gives way when the queue is full. `drop-oldest` (the default): of those the one that has waited longest, with `offline.dropped` and the
    * reason `full`. `reject`: the new one, with `offline.queueFull`.
    */
   readonly dropPolicy?: 'drop-oldest' | 'reject';
@@ -114,7 +114,7 @@ export interface SyncRoomStatus {
 }
 
 export interface SyncStatus {
-  /** The rooms that are joined, or that something was asked of a short while ago. */
+  /** The rooms that are joined, or that something was asked of, until a short while after; one that is left goes at once when nothing is. */
   readonly rooms: Readonly<Record<string, SyncRoomStatus>>;
   /** How many requests wait for a link. */
   readonly waiting: number;
@@ -131,8 +131,8 @@ export interface AnySyncClient {
   /** `changed` is called after each change of `status`, until the function returned is called. */
   readonly subscribe: (changed: () => void) => () => void;
   /**
-   * Ends all links. Who waits for an answer gets `sync.ioUnavailable`; requests that wait on this device stay there. Resolves when
-   * the storage is let go.
+   * Ends all links. Requests that wait on this device stay there, for the next client: who waits for their answers gets
+   * `offline.kept`, others `sync.ioUnavailable`. Resolves when the storage is let go.
    */
   readonly close: () => Promise<void>;
 }
@@ -150,7 +150,7 @@ export interface SyncClient<E extends Events<EventContract>> extends AnySyncClie
    *
    * Codes of this side: `routing.invalidServiceRouteName`, `sync.invalidName`, `sync.invalidVersion`, `sync.missingReceiver`,
    * `room.invalidName`, `sync.invalidRequest` (its key), `value.notJson`, `protocol.frameTooLarge`, `action.idempotencyMismatch`, `sync.ioUnavailable` (the client was closed,
-   * or the store has no relay), `offline.queueFull`, `offline.dropped`, `sync.requestTimeout`, `request.aborted`, `sync.invalidServerResponse`,
+   * or the store has no relay), `offline.queueFull`, `offline.dropped`, `offline.kept`, `sync.requestTimeout`, `request.aborted`, `sync.invalidServerResponse`,
    * and what the relay refused the room with (`auth.*`, `room.*`, `protocol.*`).
    */
   readonly syncRequest: <N extends EventName<E>, V extends EventVersion<E, N>>(

@@ -14,7 +14,7 @@ import { realClock } from '../util/real-clock.ts';
 import { hooksOf, type BackendConfig, type NoPlatform } from './backend.ts';
 import { flowsByKind, sessionApps, sessionHooks } from './flows/flow-app.ts';
 import { flowRouter } from './flows/router.ts';
-import { limitsOf, type LimitOptions, type Limits } from './limits.ts';
+import { limitsOf, requireObject, type LimitOptions, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { createRelayOf } from './relay.ts';
 import type { RunAdmin } from './runs/admin.ts';
@@ -91,16 +91,17 @@ const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: ()
 
 /**
  * A relay: keeps rooms, tells members what was kept, runs mutators for the server. Throws `schema.invalid` when a
- * mutator is missing or a policy of an action cannot be, and an `Error` when Yjs stands on a lib0 that is not safe. It owns `storage` from here on; nothing
+ * mutator is missing or a policy of an action cannot be, `relay.invalidOption` for a storage or limit that cannot be, and an `Error` when Yjs stands on a lib0 that is not safe. It owns `storage` from here on; nothing
  * listens before `listen` or `attach`.
  */
 export function createRelay<S extends AnySchema, P extends Platform = NoPlatform>(options: RelayOptions<S, P>): Relay<S> {
+  for (const path of ['backend', 'storage'] as const) requireObject(path, options[path]);
+  const limits = limitsOf(options.limits);
   const { schema } = options.backend;
   const mutators: MutatorFunctions = options.backend.mutators;
   checkMutators(schema, mutators);
   assertBoundedReads();
   const clock = realClock();
-  const limits = limitsOf(options.limits);
   const flows = flowsByKind(options.backend.flows ?? []);
   const hooks = hooksOf(options.backend);
   const core = createRelayOf({

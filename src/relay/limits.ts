@@ -1,4 +1,5 @@
 import { MAX_ITEMS } from '../doc/update.ts';
+import { CotableError } from '../errors.ts';
 import { MAX_FRAME_BYTES } from '../protocol/limits.ts';
 
 /** What one link, and one room, may cost. */
@@ -67,7 +68,10 @@ export interface Compaction {
   readonly keepDeletesMs: number;
 }
 
-/** What `createRelay` takes: a part of the limits is enough. */
+/**
+ * What `createRelay` takes: a part of the limits is enough. Each is a number above 0, or `Infinity` for none; `undefined` is its
+ * default. `helloMs` is a whole number. `ephemeralBytes`, `catchUpBytes`, `unloadMs` and those of `compaction` may be 0.
+ */
 export interface LimitOptions extends Partial<Omit<Limits, 'compaction'>> {
   readonly compaction?: Partial<Compaction>;
 }
@@ -103,6 +107,37 @@ export const DEFAULT_LIMITS: Limits = {
   },
 };
 
+/** Where 0 makes sense besides `compaction`. */
+const MAY_BE_ZERO: readonly string[] = ['ephemeralBytes', 'catchUpBytes', 'unloadMs'] satisfies (keyof Limits)[];
+
+/** Throws `relay.invalidOption`. */
 export function limitsOf(options: LimitOptions = {}): Limits {
-  return { ...DEFAULT_LIMITS, ...options, compaction: { ...DEFAULT_LIMITS.compaction, ...options.compaction } };
+  requireObject('limits', options);
+  const { compaction: ofRooms, ...ofLinks } = DEFAULT_LIMITS;
+  const { compaction = {}, ...rest } = options;
+  const isZeroFine = (name: string): boolean => MAY_BE_ZERO.includes(name);
+  return { ...fill('limits', ofLinks, rest, isZeroFine), compaction: fill('limits.compaction', ofRooms, compaction, () => true) };
+}
+
+/** For who writes plain JavaScript. Throws `relay.invalidOption`. */
+export function requireObject(path: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) invalid(path, `it is ${value === null ? 'null' : typeof value}, not an object`);
+}
+
+function fill<T extends object>(path: string, defaults: T, given: Partial<T>, mayBeZero: (name: string) => boolean): T {
+  requireObject(path, given);
+  const set: [string, unknown][] = Object.entries(given).filter(([, value]) => value !== undefined);
+  for (const [name, value] of set) {
+    const at = `${path}.${name}`;
+    if (!Object.hasOwn(defaults, name)) invalid(at, 'there is no such limit');
+    if (typeof value !== 'number' || Number.isNaN(value)) invalid(at, 'it is no number');
+    if (value < 0 || (value === 0 && !mayBeZero(name))) invalid(at, `it is ${value}`);
+    // Node takes no other.
+    if (name === 'helloMs' && !Number.isInteger(value)) invalid(at, 'it is no whole number');
+  }
+  return { ...defaults, ...Object.fromEntries(set) };
+}
+
+function invalid(path: string, problem: string): never {
+  throw new CotableError('relay.invalidOption', { path, problem });
 }

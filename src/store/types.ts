@@ -209,7 +209,7 @@ export interface Store<S extends AnySchema> {
   readonly mutate: { readonly [N in MutatorName<S>]: (input: InOf<S['mutators'][N]>) => Promise<MutationReceipt> };
   /**
    * Asks the relay to run an action, after everything that was written here before. Returns at once; offline the request
-   * waits on this device; with no relay configured the handle rejects with `action.offline`. Throws `action.invalidInput`
+   * waits on this device, or rejects with `action.offline` if it may not (`offline`), as any does with no relay configured. Throws `action.invalidInput`
    * (of an option too), `action.unknown`, `value.notJson`, `protocol.frameTooLarge`, `auth.forbidden` or `store.closed`.
    */
   readonly action: { readonly [N in ActionName<S>]: (input: InOf<S['actions'][N]>, options?: CallOptions) => RunHandleOf<S, N> };

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { ask, scene, success, type Client } from './scene.ts';
+import { answer, ask, scene, success, type Client } from './scene.ts';
 import type { ScriptedLink, ScriptedRelay } from './scripted-relay.ts';
 
 const RUN = 'chat/send/v1~1';
@@ -240,6 +240,27 @@ it('[SY29] rooms are joined and left while the client lives; a name that cannot 
     ]);
   expect(relay.links).toHaveLength(1);
   expect(() => client.join('')).toThrow(expect.objectContaining({ code: 'room.invalidName' }));
+});
+
+it('[SY69] a room that is left is gone from the status at once, unless something is wanted of it', async () => {
+  const { relay, client } = await scene();
+  client.join('room');
+  const link = await listening(relay, 0);
+  const seen: string[][] = [];
+  client.subscribe(() => seen.push(Object.keys(client.status.rooms)));
+  client.leave('room');
+  expect([seen, client.status.rooms]).toEqual([[[]], {}]);
+  await expect.poll(() => link.isClosed).toBe(true);
+  client.join('room');
+  await listening(relay, 1);
+  const response = ask(client, 'hi');
+  client.leave('room');
+  expect(client.status.rooms['room']?.state).toBe('online');
+  await expect.poll(() => relay.links[1]?.asked.length).toBe(1);
+  answer(relay.links[1] ?? link, relay.links[1]?.asked[0]?.request ?? '', { text: 'hi' });
+  expect(await response).toEqual(success('hi'));
+  // Its link stays for a while, for what is asked next.
+  expect(client.status.rooms['room']?.state).toBe('online');
 });
 
 it('[SY30] what a callback throws is for the page, and costs neither link nor the other callback', async () => {

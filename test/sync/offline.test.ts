@@ -214,3 +214,34 @@ it('[SY56 C38] what waited and comes too fast for the relay goes again when it m
   expect(await Promise.all(responses)).toEqual(['a', 'b', 'c'].map(success));
   expect(keys(relay)).toEqual(['a', 'b', 'c', 'd', 'b', 'c']);
 });
+
+it('[SY67 C38] what the relay was asked too fast for, and never took, waits as what was not sent', async () => {
+  const { relay, client } = await offline({ offlineQueue: { maxAgeMs: 500 } });
+  const response = ask(client, 'a');
+  const limit = {
+    status: 'error',
+    message: 'Too fast',
+    errorCode: 'sync.rateLimitExceeded',
+    errorParams: { seconds: 60 },
+    httpStatus: 429,
+  };
+  relay.answer = (link, { request }) => link.answer(request, limit);
+  await relay.comeBack();
+  expect(await response).toMatchObject({ errorCode: 'offline.dropped', errorParams: { reason: 'expired' } });
+  expect(keys(relay)).toHaveLength(1);
+});
+
+it('[SY68 CX1] closing a client tells who waits for a request that is kept that it is, and who waits for another that there is no link', async () => {
+  const { relay, client } = await offline(device());
+  const broken = { open: () => Promise.reject(new Error('no disk')) };
+  const others = [{}, { offlineQueue: { storage: broken } }].map((options) => clientOf(relay, options));
+  const waiting = [client, ...others].map((one) => ask(one, 'a', { idempotencyKey: 'mine' }));
+  for (const one of [client, ...others]) await one.close();
+  const answers = await Promise.all(waiting);
+  expect(answers.map((answer) => answer.status === 'error' && answer.errorCode)).toEqual([
+    'offline.kept',
+    'sync.ioUnavailable',
+    'sync.ioUnavailable',
+  ]);
+  expect(answers[0]).toMatchObject({ errorParams: { key: 'mine' }, message: expect.stringContaining('next client'), httpStatus: 503 });
+});

@@ -4,7 +4,7 @@ import { createSyncClient, type SyncClient, type SyncClientOptions } from 'cotab
 import { createRelay, defineEvents } from 'cotable/relay';
 import { memoryHub, type MemoryHub } from 'cotable/transports/memory';
 import { webSocket } from 'cotable/transports/websocket';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 
@@ -93,6 +93,18 @@ async function scene(): Promise<Scene> {
     },
   };
 }
+
+/** Takes the link from a client whose relay stays. */
+async function away(hub: MemoryHub, userId: string, client: SyncClient<typeof events>): Promise<void> {
+  hub.setAvailable(userId, false);
+  hub.cut(userId);
+  await expect.poll(() => client.status.rooms['room']?.state).toBe('offline');
+}
+
+const ask = (client: SyncClient<typeof events>, text: string, more: { hold?: string; idempotencyKey?: string } = {}) => {
+  const { hold, ...rest } = more;
+  return client.syncRequest({ name: 'chat/send', version: 'v1', data: { text, ...(hold && { hold }) }, receiver: 'room', ...rest });
+};
 
 const isIn = (client: SyncClient<typeof events>, room = 'room'): Promise<void> =>
   expect.poll(() => client.status.rooms[room]?.state).toBe('online');
@@ -269,4 +281,68 @@ it('[SY61 C8 CX7] a relay that starts anew in the middle of a handler answers th
   expect(await atWork).toMatchObject({ status: 'error', errorCode: 'sync.serverExecutionFailed' });
   expect(await onItsWay).toMatchObject({ status: 'success', result: { text: 'two' } });
   expect(ran).toEqual(['one', 'two']);
+});
+
+it('[SY64 CX7] neither the size nor the age of the queue is for a request that was sent', async () => {
+  const { hub, client } = await scene();
+  const ann = client('ann', { rooms: ['room'], offlineQueue: { maxSize: 2, maxAgeMs: 50 } });
+  await isIn(ann);
+  const atWork = ask(ann, 'long', { hold: 'size and age' });
+  await expect.poll(() => ran).toEqual(['long']);
+  await away(hub, 'ann', ann);
+  const others = await Promise.all(['x', 'y', 'z'].map((text) => ask(ann, text)));
+  expect(others.map((one) => one.status === 'error' && one.errorParams)).toEqual(
+    ['full', 'expired', 'expired'].map((reason) => ({ reason })),
+  );
+  expect(ann.status.waiting).toBe(1);
+  gates.get('size and age')?.();
+  hub.setAvailable('ann', true);
+  expect(await atWork).toMatchObject({ status: 'success', result: { text: 'long' } });
+  expect(ran).toEqual(['long']);
+});
+
+it('[SY65 CX7] so it is for the next client on the same storage, whichever client sent it', async () => {
+  const { hub, client } = await scene();
+  const storage = memoryClientStorage();
+  const request = { hold: 'kept', idempotencyKey: 'key' };
+  const first = client('ann', { rooms: ['room'], offlineQueue: { storage } });
+  await isIn(first);
+  await away(hub, 'ann', first);
+  const early = ask(first, 'long', request);
+  await first.close();
+  expect(await early).toMatchObject({ errorCode: 'offline.kept', errorParams: { key: 'key' }, httpStatus: 503 });
+  const second = client('ann', { rooms: ['room'], offlineQueue: { storage } });
+  hub.setAvailable('ann', true);
+  await expect.poll(() => ran).toEqual(['long']);
+  await away(hub, 'ann', second);
+  await second.close();
+  // It asks for what it cannot know to be kept.
+  const third = client('ann', { rooms: ['room'], offlineQueue: { storage, maxSize: 1, maxAgeMs: 1 } });
+  const answer = ask(third, 'long', request);
+  expect(await ask(third, 'late')).toMatchObject({ errorCode: 'offline.dropped', errorParams: { reason: 'expired' } });
+  await expect.poll(() => third.status.waiting).toBe(1);
+  gates.get('kept')?.();
+  hub.setAvailable('ann', true);
+  expect(await answer).toMatchObject({ status: 'success', result: { text: 'long' } });
+  expect(ran).toEqual(['long']);
+});
+
+it('[SY66 CX1 CX7] what was sent waits for another link as long as the relay knows its key, and is not sent again later', async () => {
+  const { hub, client } = await scene();
+  const ann = client('ann', { rooms: ['room'] });
+  await isIn(ann);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const lost = ask(ann, 'long', { hold: 'a day' });
+  await expect.poll(() => ran).toEqual(['long']);
+  await away(hub, 'ann', ann);
+  const ms = 23 * 3_600_000;
+  vi.advanceTimersByTime(ms - 60_000);
+  expect(ann.status.waiting).toBe(1);
+  vi.advanceTimersByTime(60_000);
+  expect(await lost).toMatchObject({ errorCode: 'sync.requestTimeout', errorParams: { name: 'chat/send', ms } });
+  vi.useRealTimers();
+  hub.setAvailable('ann', true);
+  expect(await ask(ann, 'next')).toMatchObject({ status: 'success' });
+  expect(ran).toEqual(['long', 'next']);
 });

@@ -128,6 +128,56 @@ describe('what a stranger may cost', () => {
   });
 });
 
+describe('what createRelay takes', () => {
+  const make = (options: object): unknown => Reflect.apply(createRelay, undefined, [options]);
+  const made = (limits: unknown): unknown => make({ backend: { schema, mutators }, storage: memoryRelayStorage(), limits });
+
+  it.each([
+    [null, 'limits'],
+    [7, 'limits'],
+    [{ runs: -3 }, 'limits.runs'],
+    [{ runs: 0 }, 'limits.runs'],
+    [{ runs: '8' }, 'limits.runs'],
+    [{ links: Number.NaN }, 'limits.links'],
+    [{ helloMs: 0.5 }, 'limits.helloMs'],
+    [{ helloMs: Infinity }, 'limits.helloMs'],
+    [{ runPerUser: 8 }, 'limits.runPerUser'],
+    [{ toString: 8 }, 'limits.toString'],
+    [{ compaction: false }, 'limits.compaction'],
+    [{ compaction: { ratio: -1 } }, 'limits.compaction.ratio'],
+    [{ compaction: { rest: 1 } }, 'limits.compaction.rest'],
+  ])('[LI11] a limit that there is not or that cannot be is refused with its path: %o', (limits, path) => {
+    const error = expect.objectContaining({ code: 'relay.invalidOption', httpStatus: 400, params: { path, problem: expect.any(String) } });
+    expect(() => made(limits)).toThrow(error);
+  });
+
+  it.each(['backend', 'storage'])('[LI11] a relay without %s is refused', (path) => {
+    const options = { backend: { schema, mutators }, storage: memoryRelayStorage() };
+    for (const value of [undefined, null, 'data.db'])
+      expect(() => make({ ...options, [path]: value })).toThrow(
+        expect.objectContaining({ code: 'relay.invalidOption', params: expect.objectContaining({ path }) }),
+      );
+  });
+
+  it('[LI11] what is undefined is its default, and 0 and Infinity are taken where they make sense', async () => {
+    const limits = { runs: undefined, links: Infinity, messageBytes: Infinity, drainMs: Infinity, unloadMs: 0, ephemeralBytes: 0 };
+    const compaction = { minItems: 0, ratio: 0, restMs: Infinity };
+    const relay = createRelay({
+      backend: { schema, mutators },
+      storage: memoryRelayStorage(),
+      limits: { ...limits, compaction },
+    });
+    onTestFinished(() => relay.close());
+    const { url } = await relay.listen();
+    const transports = [webSocket(url, { WebSocket })];
+    const store = createStore({ schema, mutators, room: 'room', userId: 'ann', storage: memoryClientStorage(), transports });
+    onTestFinished(() => store.close());
+    await write(store, 'a');
+    await store.synced;
+    expect(store.table('notes').count()).toBe(1);
+  });
+});
+
 describe('what anybody may cost', () => {
   it('[LI6] more structs in one frame than the limit are refused', async () => {
     const relay = createRelay({ backend: { schema, mutators }, storage: memoryRelayStorage(), limits: { items: 3 } });
