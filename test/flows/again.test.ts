@@ -36,6 +36,16 @@ const flow = defineFlow({
       retry: { attempts: 2, firstDelayMs: 1 },
       block: less,
     },
+    many: {
+      inputSchema: z.object({ items: z.number() }),
+      retry: { attempts: 2, firstDelayMs: 1 },
+      async block({ items }, ctx) {
+        if (ctx.attempt > 1) return;
+        for (let n = 0; n < items; n++) ctx.addItem({ role: 'tool', text: `item ${n}` });
+        while ((await ctx.table('items').count()) < items) await new Promise((resolve) => setTimeout(resolve, 5));
+        throw new Error('the first attempt fails');
+      },
+    },
     late: {
       inputSchema: z.object({ fails: z.boolean() }),
       userMessage: () => 'go',
@@ -122,6 +132,14 @@ describe('a request that is begun again', () => {
     await allAgree(served, session.id, requestId, live, end.told);
     await served.relay.close();
     await allAgree(await serve([flow], { file }), session.id, requestId, live, end.told);
+  });
+
+  it('[FL43] takes out more items than one mutation may', async () => {
+    const served = await serve([flow]);
+    const { requestId, session } = await send(served, `${path}/actions/many`, { items: 1_300 });
+    const events = await allEvents(await served.get(streamOf(requestId)));
+    expect([events.at(-1)?.type, [...reading(events).keys()]]).toEqual(['request.completed', []]);
+    expect(await itemsOf(served, session.id)).toEqual([]);
   });
 
   it('[FL43] is that too when the relay is restarted in between', async () => {
