@@ -87,10 +87,10 @@ const relay = createRelay({ backend: { schema, mutators, authenticate }, storage
 `;
 const AFTER = `
 for (let tries = 0; tries < 200; tries++) {
-  if (await fetch('http://localhost:8080/sync/healthz').then((response) => response.ok, () => false)) break;
+  if (await fetch('http://localhost:8080/relay/healthz').then((response) => response.ok, () => false)) break;
   await new Promise((resolve) => setTimeout(resolve, 10));
 }
-for (const way of [webSocket('ws://localhost:8080/sync', { WebSocket }), http('http://localhost:8080/sync')]) {
+for (const way of [webSocket('ws://localhost:8080/relay', { WebSocket }), http('http://localhost:8080/relay')]) {
   const store = createStore({ schema, mutators, room: 'room', storage: memoryClientStorage(), transports: [way] });
   await store.synced;
   await (await store.mutate.write({ id: String(ips.length), ip: ips.at(-1) })).confirmed;

@@ -27,8 +27,8 @@ export interface FlowRequest {
 
 /**
  * What is said of a request while it is worked on. Items and content are told by item and by offset (in UTF-16 code units):
- * whoever puts a whole item in the place of what it has of that id, and cuts what it knows off a delta, is right after every
- * loss. `item.updated` is an item that starts over, as it stands, because the relay began the request again.
+ * whoever puts a whole item in the place of what it has of that id, cuts what it knows off a delta, and forgets what it has of a
+ * request with `request.in_progress`, is right after every loss. `item.updated` is an item that its request left open when it ended.
  */
 export type FlowPiece =
   | { readonly type: 'request.in_progress'; readonly request: FlowRequest }

@@ -27,7 +27,7 @@ const isItem = ({ id, requestId, role, text, status }: Partial<FlowItem>): boole
 export const sessionSchema = defineSchema({
   schemaVersion: 1,
   tables: { items: { schema: table(trusted<FlowRow>((row) => isItem(row) && typeof row.at === 'number')) } },
-  mutators: { putItem: { input: trusted<FlowItem>(isItem) } },
+  mutators: { putItem: { input: trusted<FlowItem>(isItem) }, removeItems: { input: trusted<readonly string[]>(Array.isArray) } },
 });
 
 /** The functions of its mutators. They are the relay's: what a store writes is refused. */
@@ -36,6 +36,9 @@ export const sessionMutators = defineMutators<typeof sessionSchema>({
     const items = ctx.table('items');
     const latest = items.list().reduce((last, { at }) => Math.max(last, at), 0);
     items.set(item.id, { ...item, at: items.get(item.id)?.at ?? Math.max(ctx.now, latest + 1) });
+  },
+  removeItems(ctx, ids) {
+    for (const id of ids) ctx.table('items').delete(id);
   },
 });
 

@@ -19,10 +19,10 @@ export interface AskedRun {
   readonly name: string;
   readonly input: unknown;
   /**
-   * The name stands for an idempotency key: it may be asked for again for 24 hours, with the same input; later it is a new
-   * run. Otherwise the name is a random one.
+   * The idempotency key that the name stands for, as it was given: it may be asked for again for 24 hours, with the same input;
+   * later it is a new run. Left out: the name is a random one.
    */
-  readonly isKeyed?: boolean;
+  readonly key?: string | undefined;
   /** It expires when it has not begun by then, in milliseconds since 1970. Left out: never. */
   readonly expiresAt?: number;
 }
@@ -106,14 +106,14 @@ export function createRunDesk(options: {
   }
 
   return {
-    ask({ id, name, input, isKeyed = false, expiresAt = 0 }, caller) {
+    ask({ id, name, input, key, expiresAt = 0 }, caller) {
       const { room } = caller;
       const shape = shapeOf(options.appOf(room), name);
       return within(room, async () => {
         const json = JSON.stringify(checkInput(name, shape, input));
-        const made = requests.toRun({ id, name, input: json, key: isKeyed ? id : '', notBefore: 0, expiresAt }, caller);
+        const made = requests.toRun({ id, name, input: json, key: key === undefined ? '' : id, notBefore: 0, expiresAt }, caller);
         const stored = await storage.queueRun(room, { ...made, id });
-        if (stored.digest !== made.once?.digest) throw new CotableError('action.idempotencyMismatch', { name, key: id });
+        if (stored.digest !== made.once?.digest) throw new CotableError('action.idempotencyMismatch', { name, key: key ?? id });
         if (!stored.ending) known.add(keyOf(room, stored.id));
         runner.queued(stored);
         return stored;

@@ -14,8 +14,8 @@ export type StreamNews =
   | { readonly type: 'began'; readonly attempt: number }
   /** `offset` counts in what this attempt says to this reader. `pieces`: one text, some items, or one value. */
   | { readonly type: 'said'; readonly attempt: number; readonly offset: number; readonly pieces: readonly unknown[] }
-  /** The run has ended. */
-  | { readonly type: 'ended' }
+  /** The run has ended. `isAll`: its stream ends with what was read last, and not before that. */
+  | { readonly type: 'ended'; readonly isAll: boolean }
   /** The run has ended, or its room never heard of it: of its stream nothing is known. */
   | { readonly type: 'gone' };
 
@@ -69,8 +69,8 @@ export async function* readStream(options: {
         return;
     }
     // One that ends as an earlier attempt than was read has lost what came behind that.
-    const isWhole = end && (end.length === 0 || end.attempt < attempt || (end.attempt === attempt && offset >= end.length));
-    if (isWhole) add({ type: 'ended' }, 1);
+    if (!end || (end.length > 0 && end.attempt >= attempt && (end.attempt > attempt || offset < end.length))) return;
+    add({ type: 'ended', isAll: end.attempt === attempt && offset === end.length }, 1);
   }
 
   function hearAll(message: Uint8Array): void {

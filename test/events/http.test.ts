@@ -249,9 +249,12 @@ describe('an event asked for over HTTP', () => {
     expect(calls).toHaveLength(3);
   });
 
-  it('[EV29] is described by the OpenAPI document, with what each takes', async () => {
+  it('[EV29] is described by the OpenAPI document, with what each takes and an error answers', async () => {
     const { http } = await counter();
-    const { paths } = (await (await fetch(`${http}/openapi.json`)).json()) as { paths: Record<string, { post: unknown }> };
+    const { paths, components } = (await (await fetch(`${http}/openapi.json`)).json()) as {
+      paths: Record<string, { post: unknown }>;
+      components: { schemas: { Error: { required: readonly string[] } } };
+    };
     expect(Object.keys(paths).filter((path) => path.startsWith('/sync/'))).toEqual([
       '/sync/examples/updateCounter/v1',
       '/sync/test/nested/deeper/room/v2',
@@ -265,5 +268,10 @@ describe('an event asked for over HTTP', () => {
       },
     });
     expect(paths['/sync/test/nested/deeper/room/v2']?.post).not.toHaveProperty('security');
+    expect(paths['/sync/test/nested/deeper/room/v2']?.post).toHaveProperty('operationId', 'post.sync.test.nested.deeper.room.v2');
+    // An error is what is said of errors, when there is nothing more to tell too.
+    const refused = await (await call(http, { body: { data: { amount: 1 } } })).json();
+    expect(Object.keys(refused as object)).toEqual(expect.arrayContaining([...components.schemas.Error.required]));
+    expect(refused).toMatchObject({ errorCode: 'sync.missingReceiver', errorParams: {} });
   });
 });

@@ -141,14 +141,12 @@ describe('events of a request', () => {
     }
     for (const { index, rest } of await Promise.all(rests)) {
       expect(said(reading([...told.slice(0, index + 1), ...rest]).values())).toEqual(TOLD);
-      // It was begun again, and says which items start over to those who may know them.
-      const hasHeard = index > 0 || rest.some(({ id }) => id.startsWith('1.'));
-      expect(typesOf(rest).includes('item.updated')).toBe(hasHeard);
+      // It was begun again, and says so before anything else of that.
+      expect(rest.find(({ id }) => id.startsWith('2.'))?.type).toBe('request.in_progress');
       expect(rest.at(-1)?.type).toBe('request.completed');
     }
     const whole = await allEvents(await second.get(streamOf(requestId)));
-    // Who has heard of nothing before hears of nothing that starts over.
-    expect(typesOf(whole)).not.toContain('item.updated');
+    expect(typesOf(whole).filter((type) => type === 'request.in_progress')).toHaveLength(1);
     expect(said(reading(whole).values())).toEqual(TOLD);
     await second.relay.close();
 

@@ -28,6 +28,17 @@ const flow = defineFlow({
         return { counted: to };
       },
     },
+    // Says less each time, and is done when it is begun for the second time.
+    less: {
+      inputSchema: z.object({}),
+      async block(_, ctx) {
+        await ctx.addItem({ role: 'tool', text: `of attempt ${ctx.attempt}` }).done();
+        if (ctx.attempt > 1) return;
+        await ctx.addItem({ role: 'tool', text: 'not said again' }).done();
+        ctx.addItem({ role: 'assistant' }).delta('left open');
+        await new Promise(() => undefined);
+      },
+    },
   },
 });
 const relay = createRelay({ backend: { schema, mutators: defineMutators({}), flows: [flow] }, storage: sqlite(file) });

@@ -26,20 +26,44 @@ const flow = defineFlow({
   },
 });
 
+/** A relay in a server that somebody has, below a path. */
+async function mounted(backend: Partial<BackendConfig<typeof schema>> = {}): Promise<string> {
+  const shout = async (text: string): Promise<string> => text.toUpperCase();
+  const relay = createRelay({
+    backend: { schema, mutators, flows: [flow], platform: { shout }, ...backend },
+    storage: memoryRelayStorage(),
+  });
+  const server = createServer((request, response) => {
+    request.url = request.url?.replace('/below/here', '');
+    relay.handle(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    await relay.close();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/below/here`;
+}
+
+/** What the tests look at of an operation that a document describes. */
+interface Operation {
+  readonly operationId: string;
+  readonly security?: unknown;
+  readonly responses: Record<string, { readonly content: { readonly 'application/json': { readonly schema: Described } } }>;
+}
+interface Described {
+  readonly required: readonly string[];
+  readonly properties: Record<string, Described>;
+}
+interface Document {
+  readonly servers: readonly { readonly url: string }[];
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { readonly schemas: { readonly Error: Described } };
+}
+
 describe('flows of a relay', () => {
   it('[FL30] are found below the path that the relay is mounted at, and call what the backend has', async () => {
-    const shout = async (text: string): Promise<string> => text.toUpperCase();
-    const relay = createRelay({ backend: { schema, mutators, flows: [flow], platform: { shout } }, storage: memoryRelayStorage() });
-    const server = createServer((request, response) => {
-      request.url = request.url?.replace('/below/here', '');
-      relay.handle(request, response);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(async () => {
-      await relay.close();
-      server.close();
-    });
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/below/here`;
+    const baseUrl = await mounted();
     const run = await createClient({ flowKind: 'my-app', userId: 'ann', baseUrl }).sendAction('chat', { message: 'hi' });
     expect(await run.result).toBe('HI');
     for (const path of ['', `/${run.sessionId}`]) {
@@ -47,6 +71,35 @@ describe('flows of a relay', () => {
       const response = await fetch(`${baseUrl}/api/flows/my-app${path}/actions/chat`, { method: 'POST', body });
       const status = await fetch(new URL(response.headers.get('location') ?? '', response.url));
       expect(await status.json()).toMatchObject({ requestId: ((await response.json()) as Kept).requestId });
+    }
+  });
+
+  it('[FL45] are called by who knows nothing but where /openapi.json is', async () => {
+    const place = `${await mounted()}/openapi.json`;
+    const { servers, paths, components } = (await (await fetch(place)).json()) as Document;
+    // As the specification has it: the address of the server is found from that of the document, and the path is put behind it.
+    const server = new URL(servers[0]?.url ?? '', place).href.replace(/\/$/, '');
+    const operations = Object.entries(paths).flatMap(([path, item]) => Object.values(item).map((operation) => ({ path, operation })));
+    expect(new Set(operations.map(({ operation }) => operation.operationId)).size).toBe(operations.length);
+    const { path, operation } = operations.find((it) => it.operation.operationId === 'post.api.flows.my-app.actions.chat') ?? {};
+    const post = async (body: object): Promise<[number, object]> => {
+      const response = await fetch(`${server}${path}`, { method: 'POST', body: JSON.stringify(body) });
+      return [response.status, (await response.json()) as object];
+    };
+    const [status, kept] = await post({ input: { message: 'hi' }, userId: 'ann' });
+    const described = operation?.responses['202']?.content['application/json'].schema;
+    expect([status, Object.keys(kept)]).toEqual([202, described?.required]);
+    expect(Object.keys((kept as Kept).request)).toEqual(described?.properties['request']?.required);
+    const [refused, problem] = await post({ input: {}, userId: 'ann' });
+    expect([refused, Object.keys(problem)]).toEqual([400, components.schemas.Error.required]);
+  });
+
+  it('[FL45] say in /openapi.json that a token is wanted where the backend authenticates, and only there', async () => {
+    for (const backend of [{}, { authenticate: () => ({ userId: 'ann' }) }]) {
+      const { paths } = (await (await fetch(`${await mounted(backend)}/openapi.json`)).json()) as Document;
+      const ofFlows = Object.entries(paths).flatMap(([path, item]) => (path.startsWith('/api/flows/') ? Object.values(item) : []));
+      expect(ofFlows).toHaveLength(10);
+      for (const { security } of ofFlows) expect(security).toEqual('authenticate' in backend ? [{ token: [] }] : undefined);
     }
   });
 

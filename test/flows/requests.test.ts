@@ -153,6 +153,7 @@ describe('requests of a flow', () => {
       'content.added',
       'content.delta',
       'content.delta',
+      'item.updated',
       'request.failed',
     ]);
     expect(events.at(-1)).toMatchObject({ error: { errorCode: 'run.failed', errorParams: { reason: 'the model is gone' } } });

@@ -109,13 +109,16 @@ export async function allEvents(response: Response): Promise<FlowEvent[]> {
 
 /**
  * What a reader makes of events who does no more than the page on flows says: a whole item takes the place of what there was,
- * and of a delta what is known is cut off.
+ * of a delta what is known is cut off, and what was said of a request is forgotten when it is begun again.
  */
 export function reading(events: Iterable<FlowEvent>): Map<string, FlowItem> {
   const items = new Map<string, FlowItem>();
   for (const event of events) {
     if (event.type === 'item.done' && (items.get(event.item.id)?.text ?? '') !== event.item.text) {
       throw new Error(`the deltas of ${event.item.id} say something else`);
+    }
+    if (event.type === 'request.in_progress') {
+      for (const { id, requestId } of [...items.values()]) if (requestId === event.request.id) items.delete(id);
     }
     if ('item' in event) items.set(event.item.id, event.item);
     const item = 'itemId' in event ? items.get(event.itemId) : undefined;

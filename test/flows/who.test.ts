@@ -203,7 +203,11 @@ describe('who asks a flow', () => {
     expect(second).toEqual(first);
     await served.relay.drain();
     expect(((await (await post({ n: 1 })).json()) as Kept).requestId).toBe(first.requestId);
-    expect(await refusal(await post({ n: 2 }))).toEqual([422, 'action.idempotencyMismatch']);
+    const mismatch = await post({ n: 2 });
+    expect([mismatch.status, await mismatch.json()]).toMatchObject([
+      422,
+      { errorCode: 'action.idempotencyMismatch', errorParams: { name: 'app/hello', key: 'the order of monday' } },
+    ]);
     // The key is this user's, and this session's.
     const other = (await (await post({ n: 2 }, hello, 'bob')).json()) as Kept;
     expect(other.session.id).not.toBe(first.session.id);

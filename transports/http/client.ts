@@ -18,7 +18,7 @@ type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  * Reaches a relay over plain HTTP, where WebSockets are blocked: one response that stays open brings messages down, and
  * requests bring them up, one at a time.
  *
- * `url` is where the relay's routes lie, `https://relay.example` or `/sync`; it may be relative to the page and may begin
+ * `url` is where the relay's routes lie, `https://relay.example` or `/relay`; it may be relative to the page and may begin
  * with `ws`. A function is asked before each link; when it throws, the link is `closed`, with the reason if that is an
  * error of Cotable's. `options.fetch`: takes the place of the global one, to send cookies to another origin, say.
  *

@@ -222,14 +222,11 @@ export function createEventDoor(options: {
         if (!caller.session) strangers.set(key, caller.sessionId);
         await options
           .desk()
-          .ask(
-            { id: run, name: known.action, input, isKeyed: true },
-            { userId: caller.userId, session: caller.session ?? undefined, room },
-          );
+          .ask({ id: run, name: known.action, input, key: request }, { userId: caller.userId, session: caller.session ?? undefined, room });
       } catch (error) {
         if (before === undefined) strangers.delete(key);
         else strangers.set(key, before);
-        if (isCotableError(error, 'action.idempotencyMismatch')) throw new CotableError(error.code, { name: known.name, key: request });
+        if (isCotableError(error, 'action.idempotencyMismatch')) throw new CotableError(error.code, { ...error.params, name: known.name });
         const refusal = asRefusal(known, error);
         // A mistake of the app's: who asked is told no more than that.
         if (isCotableError(refusal, 'sync.serverExecutionFailed'))

@@ -7,7 +7,7 @@ import { jsonSchemaOf } from '../../schema/json-schema.ts';
 import type { Caller, Guard } from '../guard.ts';
 import { EVENT_STREAM_HEADERS, toEventStream, type ServerSentEvent } from '../web/event-stream.ts';
 import { PROBLEM } from '../web/openapi.ts';
-import type { Router, WebEnv } from '../web/router.ts';
+import type { PathItem, Router, WebEnv } from '../web/router.ts';
 import type { AskedEvent, EventCaller, TakenEvent } from './door.ts';
 import type { KnownEvent } from './events.ts';
 import { failed, type Outcome } from './messages.ts';
@@ -160,7 +160,7 @@ const ANSWER = {
   required: ['status', 'message', 'result', 'recipientCount'],
 };
 
-function pathOf({ name, version, event, isOpen }: KnownEvent): object {
+function pathOf({ name, version, event, isOpen }: KnownEvent): PathItem {
   const place = `#/paths/~1sync~1${name.replaceAll('/', '~1')}~1${version}/post/requestBody/content/application~1json/schema/properties/data`;
   const stream = { type: 'string', description: '`event: stream` for each piece, then `event: final` with the answer' };
   return {

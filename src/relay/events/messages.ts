@@ -45,7 +45,7 @@ export function createAnswers(messages: Messages = englishMessages, logger: Logg
       status: 'error',
       message: textOf(errorCode, errorParams, locale),
       errorCode,
-      ...(Object.keys(errorParams).length > 0 && { errorParams }),
+      errorParams,
       httpStatus: httpStatus ?? errorOf({ code: errorCode, params: errorParams }).httpStatus,
     };
     return failure;

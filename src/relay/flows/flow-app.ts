@@ -92,11 +92,12 @@ function toPolicy({ kind, hooks }: ServedFlow, name: string, action: AnyFlowActi
     const { room, runId } = ctx;
     const request = requestOf(kind, { room, id: runId, name });
     const table = ctx.table('items') as ReturnType<FlowContext['table']>;
-    const known = new Set((await table.entries()).map(([id]) => id));
+    // What an earlier attempt has said is not said: for who reads rows now, for who reads events with the next piece.
+    const stale = (await table.list()).flatMap((row) => (row.requestId === request.id ? [row.id] : []));
+    while (stale.length > 0) await ctx.mutate('removeItems', stale.splice(0, MUTATION_ROWS));
     const items = createItems({
       requestId: request.id,
       run: runId,
-      isKnown: (id) => known.has(id),
       say: ctx.broadcastStream,
       keep: (item) => ctx.mutate('putItem', item),
     });
@@ -138,8 +139,8 @@ function toPolicy({ kind, hooks }: ServedFlow, name: string, action: AnyFlowActi
 
 type Settled = SettledRun<unknown, unknown, readonly FlowPiece[]>;
 
-/** What one mutation may be takes so many rows that are closed, and so many bytes with what is written around each. */
-const CLOSED_ROWS = 600;
+/** What one mutation may be takes so many rows, and so many bytes with what is written around each. */
+const MUTATION_ROWS = 600;
 const CLOSED_BYTES = MAX_FRAME_BYTES - 8 * 1024;
 const AROUND_BYTES = 160;
 
@@ -154,7 +155,7 @@ function closeItems(ctx: MutatorContext<typeof sessionSchema>, { id: run, said =
   const known = new Map<string, FlowItem>(rows.map((row) => [row.id, row]));
   for (const item of said.reduce(heard, [])) known.set(item.id, item);
   const open = [...known.values()].filter(({ status }) => status === 'in_progress');
-  const closed = open.filter(({ id }) => table.has(id)).slice(0, CLOSED_ROWS);
+  const closed = open.filter(({ id }) => table.has(id)).slice(0, MUTATION_ROWS);
   for (const { id } of closed) table.update(id, { status: 'incomplete' });
   let left = CLOSED_BYTES - closed.length * AROUND_BYTES;
   let at = table.list().reduce((last, row) => Math.max(last, row.at), ctx.now);

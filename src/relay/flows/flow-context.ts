@@ -28,7 +28,7 @@ export interface FlowContext {
   table(name: 'items'): ActionTableReader<FlowRow>;
   /**
    * Adds an item to the conversation, and says so to who listens: it has an id within the call. `text`: what it begins with.
-   * In another attempt the first item takes the place of the first one, and so on. Throws `run.fenced` in an attempt that
+   * Each attempt begins without the items of the one before; the first one of each has the same id, and so on. Throws `run.fenced` in an attempt that
    * is over, `value.notJson` and `stream.tooLarge`.
    */
   addItem(item: { readonly role: FlowRole; readonly text?: string; readonly parts?: readonly JsonValue[] }): ItemWriter;

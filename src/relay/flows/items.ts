@@ -19,13 +19,11 @@ export function createItems(options: {
   readonly requestId: string;
   /** Of the run: what the items are named by. */
   readonly run: string;
-  /** Whether an attempt before this one has added an item of this id. */
-  readonly isKnown: (id: string) => boolean;
   readonly say: (piece: FlowPiece) => void;
   /** Keeps the row of an item. */
   readonly keep: (item: FlowItem) => Promise<unknown>;
 }): Items {
-  const { requestId, run, isKnown, say, keep } = options;
+  const { requestId, run, say, keep } = options;
   const writers: { readonly done: () => Promise<void>; readonly flush: () => void }[] = [];
 
   function add({ role, text = '', parts }: Parameters<FlowContext['addItem']>[0]): ItemWriter {
@@ -62,7 +60,7 @@ export function createItems(options: {
       said += delta.length;
     };
 
-    say({ type: isKnown(id) ? 'item.updated' : 'item.added', item });
+    say({ type: 'item.added', item });
     void write();
     if (text !== '') say({ type: 'content.added', itemId: id });
     const finish = async (): Promise<void> => {

@@ -87,7 +87,7 @@ export function flowRouter(options: {
     if (!isThere) await mustHaveRoom();
     const name = actionNameOf(kind, action);
     const { userId, session: said } = caller;
-    const run = await desk.ask({ id, name, input: asked.input, isKeyed: key !== undefined }, { userId, session: said, room });
+    const run = await desk.ask({ id, name, input: asked.input, key }, { userId, session: said, room });
     const request = requestOf(kind, run);
     if (!wantsEvents(context)) {
       // Seen from the path of the action, wherever the relay is mounted.
@@ -192,7 +192,7 @@ export function flowRouter(options: {
   }
 
   return {
-    paths: flowPaths(flows),
+    paths: flowPaths(flows, isOpen),
     mount(app) {
       const base = '/api/flows/:kind';
       app.post(`${base}/actions/:action`, (context) => send(context, context.req.param('kind'), context.req.param('action'), undefined));

@@ -39,8 +39,8 @@ export function lastEvent(kind: string, run: StoredRun): FlowEvent | undefined {
 }
 
 /**
- * The events of a request behind a place, to its last one: a reading of the run's stream, which the relay keeps anyway. Of a
- * stream that is gone it is told anew what the rows hold. Ends without a last event when the relay cannot tell it now: who
+ * The events of a request behind a place, to its last one: a reading of the run's stream, which the relay keeps anyway, and what
+ * the rows hold of items that were left open. Of a stream that is gone it is told anew what the rows hold. Ends without a last event when the relay cannot tell it now: who
  * comes back goes on. Throws as `desk.read` does.
  */
 export async function* tell(
@@ -53,39 +53,39 @@ export async function* tell(
 ): AsyncGenerator<FlowEvent, void, undefined> {
   const request = requestOf(kind, await found(desk, room, run));
   if (!from) yield { id: '0.0', type: 'request.created', request };
-  let attempt = from?.attempt ?? 0;
-  /** Whether something was told of an attempt that is over: items that were known then start over. */
-  let isAgain = false;
-  for await (const news of desk.read({ room, run, kind: 'items' }, reader, { attempt, offset: from?.offset ?? 0 }, signal)) {
+  let { attempt, offset } = from ?? { attempt: 0, offset: 0 };
+  let isAll = true;
+  for await (const news of desk.read({ room, run, kind: 'items' }, reader, { attempt, offset }, signal)) {
     if (news.type === 'began') {
-      if (attempt > 0) isAgain = true;
-      attempt = news.attempt;
+      ({ attempt } = news);
+      offset = 0;
     } else if (news.type === 'said') {
       for (const [index, piece] of (news.pieces as readonly FlowPiece[]).entries()) {
-        yield { id: `${attempt}.${news.offset + index + 1}`, ...(isAgain ? piece : asFirst(piece)) };
+        offset = news.offset + index + 1;
+        yield { id: `${attempt}.${offset}`, ...piece };
       }
     } else {
-      if (news.type === 'gone') yield* tellRows(desk, request, attempt > 0);
+      isAll = news.type === 'ended' && news.isAll;
       break;
     }
   }
   const last = lastEvent(kind, await found(desk, room, run));
-  if (last) yield last;
-}
-
-/** To who has heard of no earlier attempt nothing starts over. */
-function asFirst(piece: FlowPiece): FlowPiece {
-  return piece.type === 'item.updated' ? { ...piece, type: 'item.added' } : piece;
-}
-
-async function* tellRows(desk: RunDesk, request: FlowRequest, isAgain: boolean): AsyncGenerator<FlowEvent, void, undefined> {
+  if (!last) return;
+  const items = await itemsOf(desk, request);
   // Who breaks off within is told all of it again.
-  const id = '0.0';
-  const rows = (await desk.rows(request.sessionId, 'items')) as readonly FlowRow[];
-  for (const item of inOrder(rows.filter(({ requestId }) => requestId === request.id)).map(toItem)) {
-    yield { id, type: isAgain ? 'item.updated' : 'item.added', item };
-    yield { id, type: 'item.done', item };
+  const id = isAll ? `${attempt}.${offset}` : '0.0';
+  if (isAll) {
+    for (const item of items) if (item.status === 'incomplete') yield { id, type: 'item.updated', item };
+  } else {
+    if (attempt > 0) yield { id, type: 'request.in_progress', request };
+    for (const item of items) for (const type of ['item.added', 'item.done'] as const) yield { id, type, item };
   }
+  yield last;
+}
+
+async function itemsOf(desk: RunDesk, { id, sessionId }: FlowRequest): Promise<readonly FlowItem[]> {
+  const rows = (await desk.rows(sessionId, 'items')) as readonly FlowRow[];
+  return inOrder(rows.filter(({ requestId }) => requestId === id)).map(toItem);
 }
 
 function toItem({ at: _, ...item }: FlowRow): FlowItem {

@@ -1,7 +1,7 @@
 import { jsonSchemaOf } from '../../schema/json-schema.ts';
 import type { AnySchema } from '../../schema/schema.ts';
 import type { Validator } from '../../schema/validator.ts';
-import type { Router } from './router.ts';
+import type { PathItem, Router } from './router.ts';
 
 /** The shape of every error. */
 const ERROR = {
@@ -37,10 +37,21 @@ export function openApiOf(schema: AnySchema, routers: readonly Router[]): Readon
     add(`actions.${name}.output`, output, 'output');
   }
   if (schema.session) add('session', schema.session, 'output');
+  const paths = routers.flatMap((router) => Object.entries(router.paths));
   return {
     openapi: '3.1.0',
     info: { title: 'Cotable relay', version: String(schema.schemaVersion) },
-    paths: Object.assign({}, ...routers.map(({ paths }) => paths)) as object,
+    // Where the document itself lies, wherever the relay is mounted.
+    servers: [{ url: '.' }],
+    paths: Object.fromEntries(paths.map(([path, item]) => [path, named(path, item)])),
     components: { schemas, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
   };
+}
+
+/** Operations have ids, by which generated clients call them: `post.api.flows.my-app.actions.chat`. Names in paths have no dots. */
+function named(path: string, item: PathItem): PathItem {
+  const place = path.replaceAll('/', '.').replaceAll(/[{}]/g, '');
+  return Object.fromEntries(
+    Object.entries(item).map(([method, operation]) => [method, { operationId: `${method}${place}`, ...operation }]),
+  );
 }

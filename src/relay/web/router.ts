@@ -18,10 +18,13 @@ export interface WebEnv {
   };
 }
 
+/** Operations of one path, as OpenAPI 3.1 describes them, by method. */
+export type PathItem = Readonly<Record<string, object>>;
+
 /** The routes of one door. */
 export interface Router {
-  /** What they are, for `/openapi.json`: path items of OpenAPI 3.1, by path. */
-  readonly paths: Readonly<Record<string, object>>;
+  /** What they are, for `/openapi.json`, by path. */
+  readonly paths: Readonly<Record<string, PathItem>>;
   /** Whether it reads bodies as they come in, within limits of its own. Left out: they are no longer than `limits.messageBytes`. */
   readonly readsBodies?: boolean;
   /** Adds them. What they throw becomes an answer. */
