@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { memoryRelayDisk, memoryRelayStorage } from 'cotable/adapters/memory';
 import { sqlite } from 'cotable/adapters/sqlite';
 import { createRelay, type RelayStorage } from 'cotable/relay';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openRuns } from '../fixtures/open-runs.ts';
 import { engine, mutators, noteEnd, schema, stopTime, turns, type Engine, type Work } from './engine.ts';
 
@@ -57,6 +57,22 @@ describe('concurrency', () => {
     await all.relay.runs.cancel({ room: 'room', id: (await all.runs())['d']?.id ?? '' });
     await pass(10);
     expect((await all.runs())['d']?.status).toBe('canceled');
+  });
+
+  it('[RN29] queue: one that was put aside has its turn, though the clock was set back to before it was due', async () => {
+    const { pass } = stopTime();
+    const all = held({ key: ({ lane }) => lane });
+    const ann = all.store('ann');
+    await ann.mutate.ask({ id: 'a' });
+    await ann.mutate.ask({ id: 'b', runAfter: 3_000 });
+    await pass(5_000);
+    expect(all.begun).toEqual(['a']);
+    vi.setSystemTime(Date.now() - 60_000);
+    all.finish('a');
+    await pass(1_000);
+    expect(all.begun).toEqual(['a']);
+    await pass(60_000);
+    expect(all.begun).toEqual(['a', 'b']);
   });
 
   it('[RN29] reject: one too many fails at once; restart: it takes the place of those at work', async () => {

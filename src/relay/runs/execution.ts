@@ -292,7 +292,12 @@ export function createExecution(options: RunnerOptions, around: Surroundings): (
   /** One of a lane is at work no more. */
   async function goOn(name: string, lane: string): Promise<void> {
     try {
-      for (const due of await storage.dueRuns(clock.now(), { name, lane }, LANE_PAGE)) dispatcher.add(due);
+      const now = clock.now();
+      const due = await storage.dueRuns(now, { name, lane }, LANE_PAGE);
+      for (const run of due) dispatcher.add(run);
+      // One that was put aside when it was due may not be any more, by a clock that was set back or another relay's.
+      const next = due.length === 0 ? await storage.nextDue(now, owner) : undefined;
+      if (next !== undefined) dispatcher.wakeAt(next);
     } catch (error) {
       failed(error);
       dispatcher.look();
